@@ -1,8 +1,8 @@
-#include "dataset/parquet.h"
+#include "party/dataset/parquet.h"
 
 #include "base/reader.h"
-#include "dataset/parquet_schema.h"
-#include "dataset/thrift_struct.h"
+#include "party/dataset/parquet_schema.h"
+#include "party/dataset/thrift_struct.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
-#include "dataset/parquet_schema.h"
+#include "party/dataset/parquet_schema.h"
 
-#include "dataset/thrift_struct.h"
+#include "party/dataset/thrift_struct.h"
 
 #include <strings.h>
 

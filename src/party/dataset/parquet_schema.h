@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "dataset/parquet.h"
+#include "party/dataset/parquet.h"
 #include "seal/thrift.h"
 
 /* Takes the schema list of a footer: its root, then the columns. UNSUPPORTED "parquet.nested", "parquet.column.type";

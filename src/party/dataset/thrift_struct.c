@@ -1,4 +1,4 @@
-#include "dataset/thrift_struct.h"
+#include "party/dataset/thrift_struct.h"
 
 fallible thrift_struct_take(struct reader *reader, struct thrift_struct *out)
 {
