@@ -44,9 +44,14 @@ void hasher_release(struct hasher *hasher);
 struct secret;
 fallible digest_hmac(const struct secret *key, struct bytes bytes, struct digest *out);
 
-/* HKDF-SHA-256 (RFC 5869), `size` octets into a fresh secret. */
+/* HKDF-SHA-256 (RFC 5869), `size` octets into a fresh secret. LIMIT "digest.hkdf.size" beyond 255 * 32
+ * octets and "digest.hkdf.info" beyond 1024; INVALID for an empty key. */
 fallible digest_hkdf(const struct secret *key, struct bytes salt, struct bytes info, size_t size,
                      struct secret *out);
+
+/* The one-step key derivation of NIST SP 800-56C with SHA-256, which RFC 7518 §4.6.2 calls Concat KDF. */
+fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info, size_t size,
+                           struct secret *out);
 
 /* RFC 6962 §2.1 Merkle tree hashes: leaf = SHA-256(0 ‖ data), node = SHA-256(1 ‖ left ‖ right), the empty
  * tree SHA-256(""). `leaves` are leaf hashes. `merkle_root` needs count * 32 octets of scratch from the arena. */

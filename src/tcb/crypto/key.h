@@ -42,7 +42,8 @@ unsigned key_rsa_bits(const struct key *key); /* 0 unless RSA */
 
 /* Public keys as JWK (RFC 7517): exactly kty, crv, x, y or kty, n, e. `key_from_jwk` ignores kid, use,
  * key_ops, alg, x5c of the object (callers look at them), refuses private members (d, p, q, k) and points
- * that are not on the curve, RSA outside 2048..4096 bits and an even or small exponent. */
+ * that are not on the curve and an even or small exponent. UNSUPPORTED for another kty or crv and for RSA
+ * outside 2048..4096 bits; INVALID otherwise. */
 fallible key_to_jwk(const struct key *key, json_t **out);
 fallible key_from_jwk(const json_t *untrusted_jwk, struct key *out);
 
@@ -53,8 +54,8 @@ fallible key_pin(const struct key *key, struct digest *out);
 /* RFC 7638 thumbprint (SHA-256): the fingerprint of a party's key, and our `kid`. */
 fallible key_thumbprint(const struct key *key, struct digest *out);
 
-/* Private keys as PKCS#8 DER in a secret, and as encrypted PKCS#8 PEM (PBES2, scrypt N=2^15 r=8 p=1,
- * AES-256-CBC) for files. A wrong passphrase is UNAUTHENTICATED "key.passphrase". */
+/* Private keys as PKCS#8 DER in a secret, and as encrypted PKCS#8 PEM (PBES2, scrypt N=2^14 r=8 p=5,
+ * AES-256-CBC: what OpenSSL's own memory limit allows) for files. A wrong passphrase is UNAUTHENTICATED "key.passphrase". */
 fallible key_to_pkcs8(const struct key *key, struct secret *out);
 fallible key_from_pkcs8(const struct secret *pkcs8, struct key *out);
 fallible key_to_encrypted_pem(const struct key *key, const struct secret *passphrase, struct buffer *out);
@@ -62,6 +63,9 @@ fallible key_from_encrypted_pem(struct bytes pem, const struct secret *passphras
 /* Private key in plain PEM, for service keys in files of mode 600 (TLS). */
 fallible key_to_pem(const struct key *key, struct buffer *out);
 fallible key_from_pem(struct bytes pem, struct key *out);
+
+/* Whether a key is of the kind that an algorithm needs. */
+bool key_fits(const struct key *key, enum key_algorithm algorithm);
 
 /* Signs `message` (hashes it inside). The signature goes to `out`, its size to `out_size`. INVALID when
  * key and algorithm do not fit or the key is public. */
@@ -76,15 +80,16 @@ fallible key_verify(const struct key *key, enum key_algorithm algorithm, struct 
 fallible key_verify_digest(const struct key *key, enum key_algorithm algorithm, struct bytes digest,
                            struct bytes untrusted_signature);
 
-/* RSAES-OAEP (RFC 8017 §7.1) with SHA-1 or SHA-256 for both digest and MGF1; RSAES-PKCS1-v1_5 is not here. */
-enum key_oaep { KEY_OAEP_SHA1, KEY_OAEP_SHA256 };
+/* RSAES-OAEP (RFC 8017 §7.1) with SHA-1, SHA-256 or SHA-384 for both digest and MGF1; RSAES-PKCS1-v1_5 is not here. */
+enum key_oaep { KEY_OAEP_SHA1, KEY_OAEP_SHA256, KEY_OAEP_SHA384 };
 fallible key_oaep_encrypt(const struct key *key, enum key_oaep oaep, const struct secret *plaintext,
                           struct buffer *out);
 /* UNTRUSTED "key.oaep" for every cause alike. */
 fallible key_oaep_decrypt(const struct key *key, enum key_oaep oaep, struct bytes untrusted_ciphertext,
                           struct secret *out);
 
-/* PKCS#11 CKM_RSA_AES_KEY_WRAP and its SHA-256 form: OAEP(fresh 256-bit key) ‖ AES-KWP(key material). */
+/* PKCS#11 CKM_RSA_AES_KEY_WRAP (SHA-1) and its SHA-256 and SHA-384 forms: OAEP(fresh 256-bit key) ‖ AES-KWP(key
+ * material). UNTRUSTED "key.oaep", "keywrap.integrity" or "key.rsa_aes" (form). */
 fallible key_rsa_aes_wrap(const struct world *world, const struct key *key, enum key_oaep oaep,
                           const struct secret *material, struct buffer *out);
 fallible key_rsa_aes_unwrap(const struct key *key, enum key_oaep oaep, struct bytes untrusted_wrapped,

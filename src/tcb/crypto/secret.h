@@ -19,6 +19,7 @@ struct secret {
 
 enum { SECRET_SIZE_MAX = 1024 * 1024 };
 
+/* LIMIT "secret.size" beyond the maximum; size 0 gives the empty secret. */
 fallible secret_new(size_t size, struct secret *out);                      /* zeroed */
 fallible secret_random(const struct world *world, size_t size, struct secret *out);
 fallible secret_from(struct bytes bytes, struct secret *out);              /* the caller wipes its copy */
@@ -32,6 +33,9 @@ static inline struct bytes secret_view(const struct secret *secret)
 
 /* Moves ownership; `from` becomes empty. `to` must be empty. */
 void secret_move(struct secret *from, struct secret *to);
+
+/* Keeps the first `size` octets and wipes the others. `size` is at most the present one. */
+void secret_shorten(struct secret *secret, size_t size);
 
 /* In time that depends on the sizes only. */
 bool secret_equal(const struct secret *left, const struct secret *right);

@@ -1,0 +1,59 @@
+/* privacy/document.h: what all signed documents of Truce have in common, on top of jose/jws.h.
+ *
+ * A document's payload is canonical JSON with a `type` and fixed members (formats, introduction and §1). The
+ * getters refuse what does not have the form that the member needs, and name the member in `where`. Nothing
+ * here checks a signature except `document_verify_only`. One arena per parse. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "crypto/digest.h"
+#include "crypto/key.h"
+#include "jose/jws.h"
+
+enum { DOCUMENT_URL_BYTES_MAX = 512, DOCUMENT_DATASET_BYTES_MAX = 129 };
+
+/* Parses the envelope, and demands that the payload is canonical ("document.not_canonical"), that its
+ * `type` is `type` ("document.type") and that it has no other members than `members` (NULL-terminated). */
+fallible document_parse(struct arena *arena, struct bytes untrusted_bytes, const char *typ,
+                        const char *const header_members[], const char *type, const char *const members[],
+                        struct jws *out);
+/* The same checks of a payload that nobody has signed yet. */
+fallible document_check_payload(struct arena *arena, struct bytes untrusted_payload, const char *type,
+                                const char *const members[], json_t **out);
+
+/* That the document has exactly one signature and that it is by `key`: UNTRUSTED "document.signatures" or
+ * the reason of `jws_verify`. */
+fallible document_verify_only(const struct jws *document, const struct key *key);
+
+/* Getters in the manner of json.h. */
+fallible document_get_name(const json_t *object, const char *member, struct text *out);
+fallible document_get_dataset(const json_t *object, const char *member, struct text *out); /* owner/name */
+fallible document_get_digest(const json_t *object, const char *member, struct digest *out);
+fallible document_get_url(const json_t *object, const char *member, struct text *out); /* https, ASCII */
+fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max,
+                            uint64_t *out);
+/* A public P-256 key: exactly kty, crv, x, y. */
+fallible document_get_key(struct arena *arena, const json_t *object, const char *member, struct key *out);
+/* An array of `min` to `max` items. */
+fallible document_get_array(const json_t *object, const char *member, size_t min, size_t max, json_t **out,
+                            size_t *out_count);
+/* Names in strictly ascending order of octets, so that a set has one form. */
+fallible document_get_names(struct arena *arena, const json_t *object, const char *member, size_t min,
+                            size_t max, struct text **out, size_t *out_count);
+
+/* A dataset's name is its owner's name, a slash and a name. */
+bool document_is_dataset(struct text name);
+
+/* Less than, equal to or greater than zero, by octets. */
+int document_compare_text(struct text left, struct text right);
+
+/* The same failure with `prefix` in front of its `where`, so that a message reads "queries[1].output[0].type". */
+struct result document_within(struct arena *arena, struct result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Setters beside those of json.h. */
+fallible document_set_digest(json_t *object, const char *member, const struct digest *digest);
+fallible document_set_key(json_t *object, const char *member, const struct key *key);
+fallible document_set_names(json_t *object, const char *member, const struct text names[], size_t count);
+fallible document_add_pair(json_t *array, uint64_t first, uint64_t second); /* appends [first, second] */
