@@ -17,8 +17,8 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS jobs_querier ON jobs(querier, state, started_ms);"
     "CREATE INDEX IF NOT EXISTS jobs_contract ON jobs(contract, created_ms);";
 
-#define COLUMNS                                                                                    \
-    "run,request,contract,query,querier,tee,instance,not_after_ms,seconds,state,step,done,total,"  \
+#define COLUMNS                                                                                              \
+    "run,request,contract,query,querier,tee,instance,not_after_ms,seconds,state,step,done,total,"            \
     "reason,room,created_ms,finished_ms,lease_until_ms,attempts"
 
 enum { SCHEMA_VERSION = 1 };
@@ -43,8 +43,8 @@ static void unlock(pthread_mutex_t **mutex)
 {
     pthread_mutex_unlock(*mutex);
 }
-#define LOCKED(queue)                                                                              \
-    defer(unlock) pthread_mutex_t *locked_ = &(queue)->mutex;                                      \
+#define LOCKED(queue)                                                                                        \
+    defer(unlock) pthread_mutex_t *locked_ = &(queue)->mutex;                                                \
     pthread_mutex_lock(locked_)
 
 static fallible store_failure(const struct queue *queue)
@@ -296,9 +296,11 @@ static fallible next_run(struct queue *queue, const struct queue_room *room, int
     return OK;
 }
 
-static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason, int64_t now_ms);
+static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason,
+                               int64_t now_ms);
 
-fallible queue_claim(struct queue *queue, const struct queue_room *room, int64_t now_ms, struct queue_job *out)
+fallible queue_claim(struct queue *queue, const struct queue_room *room, int64_t now_ms,
+                     struct queue_job *out)
 {
     LOCKED(queue);
     TRY(return_expired(queue, now_ms, "room.lease.expired", now_ms));
@@ -339,12 +341,13 @@ fallible queue_renew(struct queue *queue, const char *run, const char *room, int
     return run_with_lease(queue, &statement);
 }
 
-fallible queue_progress(struct queue *queue, const char *run, const char *room, const char *step, int64_t done,
-                        int64_t total)
+fallible queue_progress(struct queue *queue, const char *run, const char *room, const char *step,
+                        int64_t done, int64_t total)
 {
     LOCKED(queue);
     scoped_statement statement = {0};
-    TRY(prepare(queue, "UPDATE jobs SET step=?, done=?, total=? WHERE run=? AND room=? AND state=2", &statement));
+    TRY(prepare(queue, "UPDATE jobs SET step=?, done=?, total=? WHERE run=? AND room=? AND state=2",
+                &statement));
     bind_text(&statement, step);
     bind_number(&statement, done);
     bind_number(&statement, total);
@@ -372,9 +375,9 @@ fallible queue_finish(struct queue *queue, const char *run, const char *room, en
 }
 
 /* One statement, so that a crash leaves each job either leased or returned. */
-#define RETURN_JOBS                                                                                \
-    "UPDATE jobs SET room='', lease_until_ms=0, step='', done=0, total=0, reason=?1,"              \
-    " state=CASE WHEN attempts>=?2 THEN 5 ELSE 1 END,"                                             \
+#define RETURN_JOBS                                                                                          \
+    "UPDATE jobs SET room='', lease_until_ms=0, step='', done=0, total=0, reason=?1,"                        \
+    " state=CASE WHEN attempts>=?2 THEN 5 ELSE 1 END,"                                                       \
     " finished_ms=CASE WHEN attempts>=?2 THEN ?3 ELSE 0 END WHERE state=2 AND "
 
 static fallible prepare_return(struct queue *queue, const char *sql, const char *reason, int64_t now_ms,
@@ -387,7 +390,8 @@ static fallible prepare_return(struct queue *queue, const char *sql, const char 
     return OK;
 }
 
-fallible queue_return(struct queue *queue, const char *run, const char *room, const char *reason, int64_t now_ms)
+fallible queue_return(struct queue *queue, const char *run, const char *room, const char *reason,
+                      int64_t now_ms)
 {
     LOCKED(queue);
     scoped_statement statement = {0};
@@ -397,7 +401,8 @@ fallible queue_return(struct queue *queue, const char *run, const char *room, co
     return run_with_lease(queue, &statement);
 }
 
-static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason, int64_t now_ms)
+static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason,
+                               int64_t now_ms)
 {
     scoped_statement statement = {0};
     TRY(prepare_return(queue, RETURN_JOBS "lease_until_ms<?4", reason, now_ms, &statement));
@@ -410,9 +415,10 @@ fallible queue_sweep(struct queue *queue, int64_t now_ms)
     LOCKED(queue);
     TRY(return_expired(queue, now_ms, "room.lease.expired", now_ms));
     scoped_statement statement = {0};
-    TRY(prepare(queue,
-                "UPDATE jobs SET state=4, reason='run.expired', finished_ms=? WHERE state=1 AND not_after_ms<=?",
-                &statement));
+    TRY(prepare(
+        queue,
+        "UPDATE jobs SET state=4, reason='run.expired', finished_ms=? WHERE state=1 AND not_after_ms<=?",
+        &statement));
     bind_number(&statement, now_ms);
     bind_number(&statement, now_ms);
     return run_to_end(queue, &statement);

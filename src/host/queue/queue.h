@@ -70,7 +70,8 @@ void queue_close(struct queue *queue);
  * `*out_is_new` is false. CONFLICT "queue.run.used" for another request, LIMIT "queue.full". */
 fallible queue_add(struct queue *queue, const struct queue_job *job, int64_t now_ms, bool *out_is_new);
 
-fallible queue_find(struct queue *queue, const char *run, struct queue_job *out); /* NOT_FOUND "queue.run.unknown" */
+fallible queue_find(struct queue *queue, const char *run,
+                    struct queue_job *out); /* NOT_FOUND "queue.run.unknown" */
 
 /* The newest jobs first, at most `max`; of one contract, or of all when `contract` is empty. */
 fallible queue_list(struct queue *queue, const char *contract, size_t max, struct queue_job out[],
@@ -85,17 +86,19 @@ struct queue_room {
 
 /* Leases the next job that this room may run. Fair between queriers: the one with the fewest running jobs
  * and the longest wait since its last start comes first, then the oldest job. NOT_FOUND "queue.empty". */
-fallible queue_claim(struct queue *queue, const struct queue_room *room, int64_t now_ms, struct queue_job *out);
+fallible queue_claim(struct queue *queue, const struct queue_room *room, int64_t now_ms,
+                     struct queue_job *out);
 
 /* Each of these needs the lease: CONFLICT "queue.lease.lost" otherwise, and nothing changes. */
 fallible queue_renew(struct queue *queue, const char *run, const char *room, int64_t now_ms);
-fallible queue_progress(struct queue *queue, const char *run, const char *room, const char *step, int64_t done,
-                        int64_t total);
+fallible queue_progress(struct queue *queue, const char *run, const char *room, const char *step,
+                        int64_t done, int64_t total);
 /* `state` is DONE, REFUSED or FAILED: final. */
 fallible queue_finish(struct queue *queue, const char *run, const char *room, enum queue_state state,
                       const char *reason, int64_t now_ms);
 /* The room is lost: queued again, or FAILED with `reason` when no attempt is left. */
-fallible queue_return(struct queue *queue, const char *run, const char *room, const char *reason, int64_t now_ms);
+fallible queue_return(struct queue *queue, const char *run, const char *room, const char *reason,
+                      int64_t now_ms);
 
 /* Returns every job whose lease has passed (reason "room.lease.expired") and ends every queued job whose
  * request has expired (REFUSED "run.expired"). Call it before claims. */

@@ -132,7 +132,8 @@ static void one_room_at_a_time_holds_a_job(void **state)
     assert_why(queue_claim(queue, &room_b, 100, &job), RESULT_NOT_FOUND, "queue.empty");
     assert_why(queue_renew(queue, "r1", room_b.id, 100), RESULT_CONFLICT, "queue.lease.lost");
     assert_why(queue_progress(queue, "r1", room_b.id, "pull", 1, 2), RESULT_CONFLICT, "queue.lease.lost");
-    assert_why(queue_finish(queue, "r1", room_b.id, QUEUE_DONE, "", 100), RESULT_CONFLICT, "queue.lease.lost");
+    assert_why(queue_finish(queue, "r1", room_b.id, QUEUE_DONE, "", 100), RESULT_CONFLICT,
+               "queue.lease.lost");
     assert_why(queue_return(queue, "r1", room_b.id, "room.lost", 100), RESULT_CONFLICT, "queue.lease.lost");
     assert_ok(queue_progress(queue, "r1", room_a.id, "pull", 1, 2));
     assert_ok(queue_find(queue, "r1", &job));
@@ -140,7 +141,8 @@ static void one_room_at_a_time_holds_a_job(void **state)
     assert_int_equal(job.done, 1);
     assert_int_equal(job.total, 2);
     assert_ok(queue_finish(queue, "r1", room_a.id, QUEUE_DONE, "", 200));
-    assert_why(queue_finish(queue, "r1", room_a.id, QUEUE_FAILED, "", 200), RESULT_CONFLICT, "queue.lease.lost");
+    assert_why(queue_finish(queue, "r1", room_a.id, QUEUE_FAILED, "", 200), RESULT_CONFLICT,
+               "queue.lease.lost");
     assert_ok(queue_find(queue, "r1", &job));
     assert_int_equal(job.finished_ms, 200);
     assert_state(queue, "r1", QUEUE_DONE, "", 1);
@@ -179,7 +181,8 @@ static void a_claim_itself_returns_what_has_expired(void **state)
     assert_ok(queue_claim(queue, &room_a, 0, &job));
     assert_ok(queue_claim(queue, &room_b, 10001, &job));
     assert_string_equal(job.room, room_b.id);
-    assert_why(queue_finish(queue, "r1", room_a.id, QUEUE_DONE, "", 10002), RESULT_CONFLICT, "queue.lease.lost");
+    assert_why(queue_finish(queue, "r1", room_a.id, QUEUE_DONE, "", 10002), RESULT_CONFLICT,
+               "queue.lease.lost");
 }
 
 static void attempts_are_used_up(void **state)
@@ -190,7 +193,8 @@ static void attempts_are_used_up(void **state)
     for (int attempt = 1; attempt <= settings.attempts_max; attempt++) {
         assert_ok(queue_claim(queue, &room_a, attempt, &job));
         assert_ok(queue_return(queue, "r1", room_a.id, "room.lost", attempt));
-        assert_state(queue, "r1", attempt < settings.attempts_max ? QUEUE_QUEUED : QUEUE_FAILED, "room.lost", attempt);
+        assert_state(queue, "r1", attempt < settings.attempts_max ? QUEUE_QUEUED : QUEUE_FAILED, "room.lost",
+                     attempt);
     }
     assert_why(queue_claim(queue, &room_a, 9, &job), RESULT_NOT_FOUND, "queue.empty");
     assert_ok(queue_find(queue, "r1", &job));
@@ -242,7 +246,9 @@ static void a_room_gets_only_what_it_can_run(void **state)
     bool is_new;
     assert_ok(queue_add(queue, &job, 0, &is_new));
     static const struct queue_room strange[] = {
-        {"c", "sim:a", "instance-b"}, {"c", "sim:aaa", "instance-b"}, {"c", "snp:aa", "instance-b"},
+        {"c", "sim:a", "instance-b"},
+        {"c", "sim:aaa", "instance-b"},
+        {"c", "snp:aa", "instance-b"},
     };
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         assert_why(queue_claim(queue, &strange[i], 1, &job), RESULT_NOT_FOUND, "queue.empty");
@@ -311,7 +317,8 @@ static void strange_stores_are_refused(void **state)
 {
     struct fixture *fixture = *state;
     struct queue other;
-    assert_why(queue_open("/nonexistent/queue.sqlite", &settings, &other), RESULT_UNAVAILABLE, "queue.store.open");
+    assert_why(queue_open("/nonexistent/queue.sqlite", &settings, &other), RESULT_UNAVAILABLE,
+               "queue.store.open");
     queue_close(&fixture->queue);
     FILE *file = fopen(fixture->path, "w");
     assert_non_null(file);
