@@ -24,7 +24,7 @@ static fallible transform(const EVP_CIPHER *cipher, bool wrapping, const struct 
     return OK;
 }
 
-static fallible seal(const EVP_CIPHER *cipher, const struct secret *kek, const struct secret *key,
+static fallible wrap(const EVP_CIPHER *cipher, const struct secret *kek, const struct secret *key,
                      struct buffer *out)
 {
     REQUIRE(kek->size == AEAD_KEY_BYTES, INVALID, "keywrap.key_size");
@@ -38,7 +38,7 @@ static fallible seal(const EVP_CIPHER *cipher, const struct secret *kek, const s
     return result;
 }
 
-static fallible open(const EVP_CIPHER *cipher, const struct secret *kek, struct bytes wrapped,
+static fallible unwrap(const EVP_CIPHER *cipher, const struct secret *kek, struct bytes wrapped,
                      struct secret *out)
 {
     REQUIRE(kek->size == AEAD_KEY_BYTES, INVALID, "keywrap.key_size");
@@ -56,25 +56,25 @@ static fallible open(const EVP_CIPHER *cipher, const struct secret *kek, struct 
 fallible keywrap_seal(const struct secret *kek, const struct secret *key, struct buffer *out)
 {
     REQUIRE(key->size >= 2 * BLOCK && key->size % BLOCK == 0, INVALID, "keywrap.size");
-    return seal(EVP_aes_256_wrap(), kek, key, out);
+    return wrap(EVP_aes_256_wrap(), kek, key, out);
 }
 
 fallible keywrap_open(const struct secret *kek, struct bytes untrusted_wrapped, struct secret *out)
 {
     bool fits = untrusted_wrapped.size >= 3 * BLOCK && untrusted_wrapped.size % BLOCK == 0;
     REQUIRE(fits, UNTRUSTED, "keywrap.integrity");
-    return open(EVP_aes_256_wrap(), kek, untrusted_wrapped, out);
+    return unwrap(EVP_aes_256_wrap(), kek, untrusted_wrapped, out);
 }
 
 fallible keywrap_pad_seal(const struct secret *kek, const struct secret *key, struct buffer *out)
 {
     REQUIRE(key->size > 0, INVALID, "keywrap.size");
-    return seal(EVP_aes_256_wrap_pad(), kek, key, out);
+    return wrap(EVP_aes_256_wrap_pad(), kek, key, out);
 }
 
 fallible keywrap_pad_open(const struct secret *kek, struct bytes untrusted_wrapped, struct secret *out)
 {
     bool fits = untrusted_wrapped.size >= 2 * BLOCK && untrusted_wrapped.size % BLOCK == 0;
     REQUIRE(fits, UNTRUSTED, "keywrap.integrity");
-    return open(EVP_aes_256_wrap_pad(), kek, untrusted_wrapped, out);
+    return unwrap(EVP_aes_256_wrap_pad(), kek, untrusted_wrapped, out);
 }
