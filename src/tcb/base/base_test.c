@@ -115,6 +115,34 @@ static void times_round_trip(void **state)
     assert_why(encode_time(&arena, -1, &text), RESULT_LIMIT, "time.range");
 }
 
+static void dates_round_trip(void **state)
+{
+    (void)state;
+    static const struct {
+        struct text text;
+        int64_t days;
+    } rows[] = {
+        {TEXT("0001-01-01"), -719162}, {TEXT("1969-12-31"), -1},      {TEXT("1970-01-01"), 0},
+        {TEXT("2000-02-29"), 11016},   {TEXT("9999-12-31"), 2932896},
+    };
+    scoped_arena arena;
+    arena_init(&arena, 4096);
+    int64_t days;
+    struct text text;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_ok(decode_date(rows[i].text, &days));
+        assert_int_equal(days, rows[i].days);
+        assert_ok(encode_date(&arena, days, &text));
+        assert_true(text_equal(text, rows[i].text));
+    }
+    assert_why(decode_date(TEXT("1900-02-29"), &days), RESULT_INVALID, "date.range");
+    assert_why(decode_date(TEXT("0000-12-31"), &days), RESULT_INVALID, "date.range");
+    assert_why(decode_date(TEXT("2001-1-01"), &days), RESULT_INVALID, "date.form");
+    assert_why(decode_date(TEXT("2001-01_01"), &days), RESULT_INVALID, "date.form");
+    assert_why(encode_date(&arena, -719163, &text), RESULT_LIMIT, "date.range");
+    assert_why(encode_date(&arena, 2932897, &text), RESULT_LIMIT, "date.range");
+}
+
 static void numbers_are_strict(void **state)
 {
     (void)state;
@@ -236,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_keeps_its_bound),      cmocka_unit_test(buffer_keeps_its_maximum),
         cmocka_unit_test(base64url_is_strict),        cmocka_unit_test(times_round_trip),
+        cmocka_unit_test(dates_round_trip),
         cmocka_unit_test(numbers_are_strict),         cmocka_unit_test(json_is_strict),
         cmocka_unit_test(json_getters_name_the_member), cmocka_unit_test(reader_refuses_what_is_missing),
         cmocka_unit_test(text_predicates),            cmocka_unit_test(verdict_zero_denies),

@@ -192,6 +192,36 @@ fallible decode_time(struct text text, int64_t *out_unix_seconds)
     return OK;
 }
 
+fallible encode_date(struct arena *arena, int64_t days, struct text *out)
+{
+    REQUIRE(days >= -719162 && days <= 2932896, LIMIT, "date.range");
+    int64_t year;
+    int64_t month;
+    int64_t day;
+    date_of_days(days, &year, &month, &day);
+    return arena_printf(arena, out, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
+}
+
+fallible decode_date(struct text text, int64_t *out_days)
+{
+    REQUIRE(text.size == 10 && text.data[4] == '-' && text.data[7] == '-', INVALID, "date.form");
+    int64_t year;
+    int64_t month;
+    int64_t day;
+    bool digits = take_digits(text, 0, 4, &year) && take_digits(text, 5, 2, &month) &&
+                  take_digits(text, 8, 2, &day);
+    REQUIRE(digits, INVALID, "date.form");
+    REQUIRE(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= 31, INVALID, "date.range");
+    int64_t days = days_of_date(year, month, day);
+    int64_t same_year;
+    int64_t same_month;
+    int64_t same_day;
+    date_of_days(days, &same_year, &same_month, &same_day);
+    REQUIRE(same_month == month && same_day == day, INVALID, "date.range");
+    *out_days = days;
+    return OK;
+}
+
 fallible decode_u64(struct text untrusted_text, uint64_t max, uint64_t *out)
 {
     struct text text = untrusted_text;

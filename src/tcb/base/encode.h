@@ -20,5 +20,9 @@ fallible decode_hex(struct arena *arena, struct text untrusted_text, struct byte
 fallible encode_time(struct arena *arena, int64_t unix_seconds, struct text *out);
 fallible decode_time(struct text untrusted_text, int64_t *out_unix_seconds);
 
+/* A date "2001-02-28" of the proleptic Gregorian calendar as days since 1970-01-01, years 0001 to 9999. */
+fallible encode_date(struct arena *arena, int64_t days, struct text *out);
+fallible decode_date(struct text untrusted_text, int64_t *out_days);
+
 /* A decimal integer without sign, leading zeros or spaces. INVALID, or LIMIT beyond `max`. */
 fallible decode_u64(struct text untrusted_text, uint64_t max, uint64_t *out);

@@ -18,9 +18,10 @@ enum { DOCUMENT_URL_BYTES_MAX = 512, DOCUMENT_DATASET_BYTES_MAX = 129 };
 fallible document_parse(struct arena *arena, struct bytes untrusted_bytes, const char *typ,
                         const char *const header_members[], const char *type, const char *const members[],
                         struct jws *out);
-/* The same checks of a payload that nobody has signed yet. */
-fallible document_check_payload(struct arena *arena, struct bytes untrusted_payload, const char *type,
-                                const char *const members[], json_t **out);
+/* The same checks of a payload that nobody has signed yet: a document without signatures, whose `payload` is
+ * the caller's view. */
+fallible document_parse_payload(struct arena *arena, struct bytes untrusted_payload, const char *type,
+                                const char *const members[], struct jws *out);
 
 /* That the document has exactly one signature and that it is by `key`: UNTRUSTED "document.signatures" or
  * the reason of `jws_verify`. */
@@ -29,7 +30,12 @@ fallible document_verify_only(const struct jws *document, const struct key *key)
 /* Getters in the manner of json.h. */
 fallible document_get_name(const json_t *object, const char *member, struct text *out);
 fallible document_get_dataset(const json_t *object, const char *member, struct text *out); /* owner/name */
+/* `dataset` and `owner`, which must fit each other ("document.dataset_owner"). */
+fallible document_get_owned(const json_t *object, struct text *out_dataset, struct text *out_owner);
 fallible document_get_digest(const json_t *object, const char *member, struct digest *out);
+/* Base64url of exactly `size` octets. */
+fallible document_get_fixed(struct arena *arena, const json_t *object, const char *member, size_t size,
+                            struct bytes *out);
 fallible document_get_url(const json_t *object, const char *member, struct text *out); /* https, ASCII */
 fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max,
                             uint64_t *out);
@@ -38,22 +44,37 @@ fallible document_get_key(struct arena *arena, const json_t *object, const char 
 /* An array of `min` to `max` items. */
 fallible document_get_array(const json_t *object, const char *member, size_t min, size_t max, json_t **out,
                             size_t *out_count);
-/* Names in strictly ascending order of octets, so that a set has one form. */
+/* Texts that are each `is_valid`, in strictly ascending order of octets, so that a set has one form; and the
+ * same of names. */
+fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min, size_t max,
+                          bool (*is_valid)(struct text), struct text **out, size_t *out_count);
 fallible document_get_names(struct arena *arena, const json_t *object, const char *member, size_t min,
                             size_t max, struct text **out, size_t *out_count);
 
-/* A dataset's name is its owner's name, a slash and a name. */
-bool document_is_dataset(struct text name);
+/* The names of an object's members, ascending. Each is NUL-terminated. */
+fallible document_member_names(struct arena *arena, const json_t *object, size_t min, size_t max,
+                               struct text **out, size_t *out_count);
+
+/* The owner in a dataset's name "owner/name"; empty where the name has another form. */
+struct text document_dataset_owner(struct text dataset);
 
 /* Less than, equal to or greater than zero, by octets. */
 int document_compare_text(struct text left, struct text right);
+
+/* Replaces a borrowed text by a copy in the arena with a NUL behind it, for names that messages carry in
+ * `where`: they outlive the document. */
+fallible document_keep(struct arena *arena, struct text *text);
 
 /* The same failure with `prefix` in front of its `where`, so that a message reads "queries[1].output[0].type". */
 struct result document_within(struct arena *arena, struct result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Setters beside those of json.h. */
+/* Construction, beside the setters of json.h. A new object begins with its `type`; what `set` and `add` give
+ * belongs to its container. */
+fallible document_begin(const char *type, json_t **out);
 fallible document_set_digest(json_t *object, const char *member, const struct digest *digest);
 fallible document_set_key(json_t *object, const char *member, const struct key *key);
 fallible document_set_names(json_t *object, const char *member, const struct text names[], size_t count);
-fallible document_add_pair(json_t *array, uint64_t first, uint64_t second); /* appends [first, second] */
+fallible document_set_array(json_t *object, const char *member, json_t **out);
+fallible document_set_object(json_t *object, const char *member, json_t **out);
+fallible document_add_object(json_t *array, json_t **out);

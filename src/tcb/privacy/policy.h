@@ -37,6 +37,10 @@ static inline bool policy_entity_is_none(const struct policy_entity *entity)
     return entity->column.size == 0;
 }
 
+/* The member `entity` of `object` with `min_entities` of `threshold`, as policies and contracts have them. */
+fallible policy_entity_read(struct arena *arena, const json_t *object, const json_t *threshold,
+                            struct policy_entity *out);
+fallible policy_entity_build(const struct policy_entity *entity, json_t *object, json_t *threshold);
 bool policy_entity_equal(const struct policy_entity *left, const struct policy_entity *right);
 
 struct policy {

@@ -5,6 +5,7 @@
  * verified. Any thread. */
 #pragma once
 
+#include "base/json.h"
 #include "crypto/digest.h"
 #include "privacy/column_type.h"
 
@@ -25,6 +26,11 @@ struct result_frame {
 
 /* The smallest class that holds `size` octets. LIMIT "result.size" beyond RESULT_SIZE_MAX. */
 fallible result_size_class(uint64_t size, uint64_t *out);
+
+/* The schema of an output as documents have it: [{"name","type"}], names unique, types that may leave. */
+fallible column_schema_build(const struct column columns[], size_t count, json_t *array);
+fallible column_schema_read(struct arena *arena, const json_t *object, const char *member, size_t max,
+                            struct column **out, size_t *out_count);
 
 /* Appends the padded plaintext to `out`. */
 fallible result_frame_write(const struct result_frame *frame, struct buffer *out);

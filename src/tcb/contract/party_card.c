@@ -1,0 +1,92 @@
+#include "contract/party_card.h"
+
+#include "base/encode.h"
+
+static const char *const members[] = {"type", "name", "signing", "result", "created", "previous", NULL};
+
+static fallible read_card(struct arena *arena, struct party_card *card)
+{
+    const json_t *content = card->document.content;
+    TRY(document_get_name(content, "name", &card->name));
+    TRY(document_get_key(arena, content, "signing", &card->signing));
+    TRY(document_get_key(arena, content, "result", &card->result));
+    TRY(json_get_time(content, "created", &card->created));
+    TRY(key_thumbprint(&card->signing, &card->fingerprint));
+    struct digest result;
+    TRY(key_thumbprint(&card->result, &result));
+    if (digest_equal(&card->fingerprint, &result)) {
+        return FAIL_AT(INVALID, "party.key_reused", "result");
+    }
+    card->has_previous = json_has(content, "previous");
+    if (card->has_previous) {
+        TRY(document_get_digest(content, "previous", &card->previous));
+        if (digest_equal(&card->previous, &card->fingerprint)) {
+            return FAIL_AT(INVALID, "party.previous", "previous");
+        }
+    }
+    return OK;
+}
+
+fallible party_card_parse(struct arena *arena, struct bytes untrusted_bytes, struct party_card *out)
+{
+    scoped_party_card card = {0};
+    TRY(document_parse(arena, untrusted_bytes, PARTY_CARD_TYP, NULL, "party/1", members, &card.document));
+    TRY(read_card(arena, &card));
+    *out = card;
+    card = (struct party_card){0};
+    return OK;
+}
+
+void party_card_release(struct party_card *card)
+{
+    jws_release(&card->document);
+    key_release(&card->signing);
+    key_release(&card->result);
+    *card = (struct party_card){0};
+}
+
+fallible party_card_build(const struct party_card *card, json_t **out)
+{
+    scoped_json *object = NULL;
+    TRY(document_begin("party/1", &object));
+    TRY(json_set_text(object, "name", card->name));
+    TRY(document_set_key(object, "signing", &card->signing));
+    TRY(document_set_key(object, "result", &card->result));
+    TRY(json_set_time(object, "created", card->created));
+    if (card->has_previous) {
+        TRY(document_set_digest(object, "previous", &card->previous));
+    }
+    *out = json_incref(object);
+    return OK;
+}
+
+/* The former key's thumbprint is in the payload, so a kid tells which signature claims to be its. */
+static fallible find_previous(const struct party_card *card, size_t *out_index)
+{
+    scoped_arena arena;
+    arena_init(&arena, 1024);
+    struct text kid;
+    TRY(encode_base64url(&arena, digest_view(&card->previous), &kid));
+    for (size_t i = 0; i < card->document.signature_count; i++) {
+        if (text_equal(card->document.signatures[i].kid, kid)) {
+            *out_index = i;
+            return OK;
+        }
+    }
+    return FAIL(UNTRUSTED, "party.previous");
+}
+
+fallible party_card_verify(const struct party_card *card, const struct key *previous)
+{
+    REQUIRE(card->document.signature_count == (card->has_previous ? 2 : 1), UNTRUSTED, "party.signatures");
+    size_t own;
+    TRY(jws_find(&card->document, &card->signing, &own));
+    TRY(jws_verify(&card->document, own, &card->signing));
+    REQUIRE(card->has_previous || previous == NULL, UNTRUSTED, "party.previous");
+    if (!card->has_previous) {
+        return OK;
+    }
+    size_t former;
+    TRY(find_previous(card, &former));
+    return previous == NULL ? OK : jws_verify(&card->document, former, previous);
+}

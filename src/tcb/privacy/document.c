@@ -1,0 +1,329 @@
+#include "privacy/document.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static fallible check_content(struct arena *arena, const json_t *content, struct bytes payload, const char *type,
+                              const char *const members[])
+{
+    struct text found;
+    TRY(json_get_text(content, "type", &found));
+    if (!text_is(found, type)) {
+        return FAIL_AT(INVALID, "document.type", "type");
+    }
+    TRY(json_only(arena, content, members));
+    struct text canonical;
+    TRY(json_encode_text(arena, content, &canonical));
+    REQUIRE(bytes_equal(bytes_of_text(canonical), payload), INVALID, "document.not_canonical");
+    return OK;
+}
+
+fallible document_parse(struct arena *arena, struct bytes untrusted_bytes, const char *typ,
+                        const char *const header_members[], const char *type, const char *const members[],
+                        struct jws *out)
+{
+    scoped_jws document = {0};
+    TRY(jws_parse(arena, untrusted_bytes, typ, header_members, &document));
+    TRY(check_content(arena, document.content, document.payload, type, members));
+    *out = document;
+    document = (struct jws){0};
+    return OK;
+}
+
+fallible document_parse_payload(struct arena *arena, struct bytes untrusted_payload, const char *type,
+                                const char *const members[], struct jws *out)
+{
+    scoped_json *content = NULL;
+    TRY(json_decode(untrusted_payload, &content));
+    TRY(check_content(arena, content, untrusted_payload, type, members));
+    *out = (struct jws){.payload = untrusted_payload,
+                        .content = json_incref(content),
+                        .digest = digest_of(untrusted_payload)};
+    return OK;
+}
+
+fallible document_verify_only(const struct jws *document, const struct key *key)
+{
+    REQUIRE(document->signature_count == 1, UNTRUSTED, "document.signatures");
+    return jws_verify(document, 0, key);
+}
+
+fallible document_get_name(const json_t *object, const char *member, struct text *out)
+{
+    struct text text;
+    TRY(json_get_text(object, member, &text));
+    if (!text_is_name(text)) {
+        return FAIL_AT(INVALID, "document.name", member);
+    }
+    *out = text;
+    return OK;
+}
+
+struct text document_dataset_owner(struct text dataset)
+{
+    const char *slash = dataset.size == 0 ? NULL : memchr(dataset.data, '/', dataset.size);
+    if (slash == NULL) {
+        return (struct text){0};
+    }
+    struct text owner = {dataset.data, (size_t)(slash - dataset.data)};
+    struct text name = {slash + 1, dataset.size - owner.size - 1};
+    return text_is_name(owner) && text_is_name(name) ? owner : (struct text){0};
+}
+
+fallible document_get_dataset(const json_t *object, const char *member, struct text *out)
+{
+    struct text text;
+    TRY(json_get_text(object, member, &text));
+    if (document_dataset_owner(text).size == 0) {
+        return FAIL_AT(INVALID, "document.dataset", member);
+    }
+    *out = text;
+    return OK;
+}
+
+fallible document_get_owned(const json_t *object, struct text *out_dataset, struct text *out_owner)
+{
+    TRY(document_get_dataset(object, "dataset", out_dataset));
+    TRY(document_get_name(object, "owner", out_owner));
+    if (!text_equal(document_dataset_owner(*out_dataset), *out_owner)) {
+        return FAIL_AT(INVALID, "document.dataset_owner", "owner");
+    }
+    return OK;
+}
+
+fallible document_get_digest(const json_t *object, const char *member, struct digest *out)
+{
+    struct text text;
+    TRY(json_get_text(object, member, &text));
+    struct result result = digest_from_text(text, out);
+    result.where = result_is_ok(result) ? NULL : member;
+    return result;
+}
+
+fallible document_get_fixed(struct arena *arena, const json_t *object, const char *member, size_t size,
+                            struct bytes *out)
+{
+    struct bytes bytes;
+    TRY(json_get_base64url(arena, object, member, &bytes));
+    if (bytes.size != size) {
+        return FAIL_AT(INVALID, "document.size", member);
+    }
+    *out = bytes;
+    return OK;
+}
+
+static bool is_url(struct text text)
+{
+    struct text scheme = TEXT("https://");
+    if (!text_starts_with(text, scheme) || text.size == scheme.size || text.size > DOCUMENT_URL_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (c <= ' ' || c > '~' || strchr("\"<>\\^`{|}", c) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+fallible document_get_url(const json_t *object, const char *member, struct text *out)
+{
+    struct text text;
+    TRY(json_get_text(object, member, &text));
+    if (!is_url(text)) {
+        return FAIL_AT(INVALID, "document.url", member);
+    }
+    *out = text;
+    return OK;
+}
+
+fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max, uint64_t *out)
+{
+    uint64_t count;
+    TRY(json_get_u64(object, member, max, &count));
+    if (count < min) {
+        return FAIL_AT(INVALID, "json.member.out_of_range", member);
+    }
+    *out = count;
+    return OK;
+}
+
+fallible document_get_key(struct arena *arena, const json_t *object, const char *member, struct key *out)
+{
+    static const char *const members[] = {"kty", "crv", "x", "y", NULL};
+    json_t *jwk;
+    TRY(json_get_object(object, member, &jwk));
+    TRY(document_within(arena, json_only(arena, jwk, members), "%s", member));
+    scoped_key key = {0};
+    TRY(document_within(arena, key_from_jwk(jwk, &key), "%s", member));
+    if (key.kind != KEY_EC_P256) {
+        return FAIL_AT(INVALID, "document.key_kind", member);
+    }
+    key_move(&key, out);
+    return OK;
+}
+
+fallible document_get_array(const json_t *object, const char *member, size_t min, size_t max, json_t **out,
+                            size_t *out_count)
+{
+    json_t *array;
+    TRY(json_get_array(object, member, &array));
+    size_t count = json_array_size(array);
+    if (count < min) {
+        return FAIL_AT(INVALID, "document.too_few", member);
+    }
+    if (count > max) {
+        return FAIL_AT(LIMIT, "document.too_many", member);
+    }
+    *out = array;
+    *out_count = count;
+    return OK;
+}
+
+int document_compare_text(struct text left, struct text right)
+{
+    size_t shorter = left.size < right.size ? left.size : right.size;
+    int order = shorter == 0 ? 0 : memcmp(left.data, right.data, shorter);
+    return order != 0 ? order : (left.size > right.size) - (left.size < right.size);
+}
+
+fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min, size_t max,
+                          bool (*is_valid)(struct text), struct text **out, size_t *out_count)
+{
+    json_t *array;
+    size_t count;
+    TRY(document_get_array(object, member, min, max, &array, &count));
+    struct text *names;
+    TRY(ARENA_ARRAY(arena, struct text, count, &names));
+    for (size_t i = 0; i < count; i++) {
+        const char *where = arena_where(arena, "%s[%zu]", member, i);
+        struct result result = json_text(json_array_get(array, i), &names[i]);
+        if (!result_is_ok(result) || !is_valid(names[i])) {
+            return FAIL_AT(INVALID, "document.name", where);
+        }
+        if (i > 0 && document_compare_text(names[i - 1], names[i]) >= 0) {
+            return FAIL_AT(INVALID, "document.order", where);
+        }
+    }
+    *out = names;
+    *out_count = count;
+    return OK;
+}
+
+fallible document_get_names(struct arena *arena, const json_t *object, const char *member, size_t min,
+                            size_t max, struct text **out, size_t *out_count)
+{
+    return document_get_set(arena, object, member, min, max, text_is_name, out, out_count);
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return document_compare_text(*(const struct text *)left, *(const struct text *)right);
+}
+
+fallible document_member_names(struct arena *arena, const json_t *object, size_t min, size_t max,
+                               struct text **out, size_t *out_count)
+{
+    REQUIRE(json_is_object(object), INVALID, "json.not_object");
+    size_t count = json_object_size(object);
+    REQUIRE(count >= min, INVALID, "document.too_few");
+    REQUIRE(count <= max, LIMIT, "document.too_many");
+    struct text *names;
+    TRY(ARENA_ARRAY(arena, struct text, count, &names));
+    size_t i = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)object, name, value) {
+        names[i++] = text_of(name);
+    }
+    if (count > 0) {
+        qsort(names, count, sizeof *names, compare_texts);
+    }
+    *out = names;
+    *out_count = count;
+    return OK;
+}
+
+fallible document_keep(struct arena *arena, struct text *text)
+{
+    const char *copy;
+    TRY(arena_cstring(arena, *text, &copy));
+    *text = (struct text){copy, text->size};
+    return OK;
+}
+
+struct result document_within(struct arena *arena, struct result result, const char *format, ...)
+{
+    if (result_is_ok(result)) {
+        return result;
+    }
+    char prefix[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(prefix, sizeof prefix, format, arguments);
+    va_end(arguments);
+    result.where = result.where == NULL ? arena_where(arena, "%s", prefix)
+                                        : arena_where(arena, "%s.%s", prefix, result.where);
+    return result;
+}
+
+fallible document_set_digest(json_t *object, const char *member, const struct digest *digest)
+{
+    scoped_arena arena;
+    arena_init(&arena, 1024);
+    struct text text;
+    TRY(digest_to_text(&arena, digest, &text));
+    return json_set_text(object, member, text);
+}
+
+fallible document_set_key(json_t *object, const char *member, const struct key *key)
+{
+    json_t *jwk;
+    TRY(key_to_jwk(key, &jwk));
+    return json_set(object, member, jwk);
+}
+
+fallible document_set_names(json_t *object, const char *member, const struct text names[], size_t count)
+{
+    json_t *array = json_array();
+    TRY(json_set(object, member, array));
+    for (size_t i = 0; i < count; i++) {
+        TRY(json_add_text(array, names[i]));
+    }
+    return OK;
+}
+
+fallible document_set_array(json_t *object, const char *member, json_t **out)
+{
+    json_t *array = json_array();
+    TRY(json_set(object, member, array));
+    *out = array;
+    return OK;
+}
+
+fallible document_set_object(json_t *object, const char *member, json_t **out)
+{
+    json_t *inner = json_object();
+    TRY(json_set(object, member, inner));
+    *out = inner;
+    return OK;
+}
+
+fallible document_add_object(json_t *array, json_t **out)
+{
+    json_t *object = json_object();
+    TRY(json_add(array, object));
+    *out = object;
+    return OK;
+}
+
+fallible document_begin(const char *type, json_t **out)
+{
+    scoped_json *object = json_object();
+    REQUIRE(object != NULL, NO_MEMORY, "json.memory");
+    TRY(json_set_text(object, "type", text_of(type)));
+    *out = json_incref(object);
+    return OK;
+}
