@@ -246,7 +246,7 @@ def test_metadata(service):
     assert openid["id_token_signing_alg_values_supported"] == ["RS256"]
     _, certs, kind = service.call("/certs")
     jwk, = certs["keys"]
-    assert kind.startswith("application/jwk+json") and set(jwk) >= {"kid", "x5c", "n", "e", "kty"}
+    assert kind.startswith("application/json") and set(jwk) >= {"kid", "x5c", "n", "e", "kty"}
     spki = subprocess.run(["openssl", "x509", "-inform", "DER", "-pubkey", "-noout"], check=True, capture_output=True,
                           input=base64.b64decode(jwk["x5c"][0])).stdout
     pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(spki.decode().replace("PUBLIC KEY", "CERTIFICATE"))).hexdigest()

@@ -39,6 +39,7 @@ void attest_service_fail(void *self, struct http_request *request, struct result
     bool is_parameter = failure.code == RESULT_INVALID || failure.code == RESULT_UNTRUSTED ||
                         failure.code == RESULT_UNSUPPORTED;
     int status = is_parameter ? 400 : result_code_http_status(failure.code);
+    status = strcmp(failure.why, "http.method") == 0 ? 405 : status;
     struct text message = text_of(failure.why);
     if (failure.where != NULL) {
         struct result printed = arena_printf(request->arena, &message, "%s (%s)", failure.why, failure.where);
@@ -90,7 +91,8 @@ static fallible post_attest(void *self, struct http_request *request, struct htt
 static fallible get_certs(void *self, struct http_request *request, struct http_reply *reply)
 {
     const struct attest_service *service = self;
-    return reply_bytes(request, reply, 200, "application/jwk+json", service->authority->jwks);
+    /* Not application/jwk+json: Microsoft's client for JavaScript then sees no keys. */
+    return reply_bytes(request, reply, 200, "application/json", service->authority->jwks);
 }
 
 static fallible set_list(json_t *object, const char *name, const char *const items[], size_t count)
