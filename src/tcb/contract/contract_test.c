@@ -107,7 +107,9 @@ static const struct refusal refusals[] = {
     {{TEST_MANIFEST, 0, "/parts/1/number", "0"}, "json.member.out_of_range", "manifests[0].parts[1].number"},
     {{TEST_MANIFEST, 0, "/parts/1/size", "300000"}, "manifest.part.size", "manifests[0].parts[1].size"},
     {{TEST_MANIFEST, 0, "/parts/1/data_end", "3"}, "json.member.out_of_range", "manifests[0].parts[1].data_end"},
-    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300003"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300003"}, "manifest.range.order",
+     "manifests[0].parts[1].columns[0].meta"},
+    {{TEST_MANIFEST, 0, "/parts/1/columns/2/chunks/1/1", "50001"}, "manifest.range.outside",
      "manifests[0].parts[1].columns[2].chunks[1]"},
     {{TEST_MANIFEST, 0, "/parts/1/data_end", "300005"}, "manifest.range.outside",
      "manifests[0].parts[1].columns[0].meta"},
@@ -196,7 +198,7 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, 0, "/queries/0/max_bytes", "268435457"}, "json.member.out_of_range",
      "contract.queries[0].max_bytes"},
     {{TEST_CONTRACT, 0, "/queries/0/seconds", "0"}, "json.member.out_of_range", "contract.queries[0].seconds"},
-    {{TEST_CONTRACT, 0, "/queries/0/memory_mb", "1.5"}, "json.member.not_integer", "contract.queries[0].memory_mb"},
+    {{TEST_CONTRACT, 0, "/queries/0/memory_mb", "\"1024\""}, "json.member.not_integer", "contract.queries[0].memory_mb"},
     {{TEST_CONTRACT, 0, "/queriers/0", "\"nobody\""}, "contract.party.unknown", "contract.queriers[0]"},
     {{TEST_CONTRACT, 0, "/queriers", "[]"}, "document.too_few", "contract.queriers"},
     {{TEST_CONTRACT, 0, "/recipients/-", "\"insurer\""}, "document.order", "contract.recipients[2]"},
@@ -288,6 +290,7 @@ static const struct refusal refusals[] = {
 
 static void single_changes_are_refused(void **state)
 {
+    size_t wrong = 0;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         const struct refusal *row = &refusals[i];
         scoped_arena arena;
@@ -301,10 +304,10 @@ static void single_changes_are_refused(void **state)
             print_error("row %zu (%s): got %s at %s, want %s at %s\n", i, row->change.path ? row->change.path : "trick",
                         result.why, result.where ? result.where : "-", row->want_why,
                         row->want_where ? row->want_where : "-");
-            fail();
+            wrong++;
         }
-        assert_int_not_equal(result.code, RESULT_OK);
     }
+    assert_int_equal(wrong, 0);
 }
 
 static void the_address_book_is_asked(void **state)
