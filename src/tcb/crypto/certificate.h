@@ -35,9 +35,10 @@ fallible certificate_extension(const struct certificate *certificate, const char
                                struct bytes *out);
 
 /* chain[0] is the leaf, each next the issuer of the one before; the last must be signed by, or be, a
- * certificate of `anchors`. Issuers need CA:TRUE and keyCertSign; the validity of
- * each, the anchor's too, is judged at `unix_seconds`; RSA keys under 2048 bits, SHA-1 and unknown critical
- * extensions are refused. At most 10. UNTRUSTED "certificate.chain", EXPIRED "certificate.validity". */
+ * certificate of `anchors`. Issuers need CA:TRUE and keyCertSign; the validity
+ * of each, the anchor's too, is judged at `unix_seconds`; RSA keys under 2048 bits, SHA-1 and unknown
+ * critical extensions are refused. At most 10. UNTRUSTED "certificate.chain", EXPIRED
+ * "certificate.validity". */
 fallible certificate_verify_chain(const struct certificate chain[], size_t count,
                                   const struct certificate anchors[], size_t anchor_count,
                                   int64_t unix_seconds);

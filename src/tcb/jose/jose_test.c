@@ -135,7 +135,7 @@ static void jws_forms_that_are_refused(void **state)
     char signature[87];
     memset(signature, 'A', 86);
     signature[86] = 0;
-    /* $K is a kid, $S a signature of the right size, and the text in <> is put there as base64url. */
+    /* The header takes the kid; the document takes the header as base64url and a signature of the right size. */
     static const struct {
         const char *document;
         const char *header;
@@ -543,9 +543,29 @@ static void every_recipient_opens(void **state)
     }
 }
 
-/* Puts `value` (JSON) at a path of one, two or four steps and tries to open. */
+/* A document that another implementation (jwcrypto) made for Bob. */
+static const char foreign_document[] =
+    "{\"ciphertext\":\"I70Ql_gGsNS5jUnpeCo\",\"iv\":\"1b0I77RVVJS4YC9w\",\"protected\":\"eyJlbmMiOiJBMjU"
+    "2R0NNIiwidHlwIjoidHJ1Y2UtdGVzdCtqd2UifQ\",\"tag\":\"qkJggWouNMxG6xaAIa4x7g\",\"recipients\":[{\""
+    "header\":{\"alg\":\"ECDH-ES+A256KW\",\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"LIK9uuQ6eHxv0Uo9PoT"
+    "Wuky7En7hmXLsubIGeUlsg_o\",\"y\":\"I_lepmdVchv-cf52bIEDud2-qcHckMQKmTt3-1x4BmU\"},\"kid\":\"Vy57"
+    "XrArUrW0NbpI12tEzDHABxMwrTh6HHXRenSpnCo\"},\"encrypted_key\":\"6dXyJHFyjvxwA2VABftugLUOk8rpM"
+    "bqrcdZtnKJP3QRJDDSQGY-YHA\"}]}";
+
+static void a_foreign_document_opens(void **state)
+{
+    struct fixture *fixture = *state;
+    scoped_buffer out;
+    buffer_init(&out, 4096);
+    struct bytes document = bytes_of_text(text_of(foreign_document));
+    assert_ok(jwe_decrypt(&fixture->arena, document, JWE_TYP, &fixture->bob, &out));
+    assert_true(text_is(buffer_text(&out), "made elsewhere"));
+    assert_why(jwe_decrypt(&fixture->arena, document, JWE_TYP, &fixture->alice, &out), DENIED, "jwe.not_a_recipient");
+}
+
+/* One member replaced by `value` (JSON). */
 struct change {
-    const char *member;        /* of the document, or of recipient 0 after "r:", or of its header after "h:" */
+    const char *member; /* of the document; of recipient 0 after "r:", of that one's header after "h:" */
     const char *value;
     enum result_code code;
     const char *why;
@@ -675,6 +695,7 @@ int main(void)
         cmocka_unit_test(key_sets_keep_what_we_use),
         cmocka_unit_test(jwt_signing_refuses_reserved_members),
         cmocka_unit_test(every_recipient_opens),
+        cmocka_unit_test(a_foreign_document_opens),
         cmocka_unit_test(changed_jwe_does_not_open),
         cmocka_unit_test(jwe_recipients_are_distinct_p256_keys),
     };

@@ -9,13 +9,9 @@
 #include "base/json.h"
 #include "base/world.h"
 #include "crypto/digest.h"
+#include "tee/sim_files.h"
 
-/* File names in the room's directory. */
-#define SIMULATION_CHIP_KEY "chip.key"   /* PEM, mode 600 */
-#define SIMULATION_CHIP_DER "chip.der"
-#define SIMULATION_ROOT_DER "root.der"
-
-/* Writes the three files into `folder` (which exists). CONFLICT "simulation.exists" when there is a chip key already.
+/* Writes the three files of tee/sim_files.h into `folder` (which exists). CONFLICT "simulation.exists" when there is a chip key already.
  * `out_root_pem` is appended to, `out_pin` is the digest of the root's SubjectPublicKeyInfo. */
 fallible simulation_make(const struct world *world, const char *folder, struct buffer *out_root_pem,
                          struct digest *out_pin);

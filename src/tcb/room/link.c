@@ -1,0 +1,94 @@
+#include "room/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+static fallible read_all(int socket, uint8_t *out, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read(socket, out + done, size - done);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        REQUIRE(got >= 0, UNAVAILABLE, "link.read");
+        REQUIRE(got > 0, NOT_FOUND, "link.closed");
+        done += (size_t)got;
+    }
+    return OK;
+}
+
+static fallible write_all(int socket, struct bytes bytes)
+{
+    size_t done = 0;
+    while (done < bytes.size) {
+        ssize_t put = write(socket, bytes.data + done, bytes.size - done);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        REQUIRE(put > 0, UNAVAILABLE, "link.write");
+        done += (size_t)put;
+    }
+    return OK;
+}
+
+static fallible receive(struct link *link, struct message_header *out_header, struct buffer *untrusted_out)
+{
+    uint8_t octets[MESSAGE_HEADER_BYTES];
+    TRY(read_all(link->socket, octets, sizeof octets));
+    struct message_header header;
+    TRY(message_decode_header(BYTES_OF(octets), MESSAGE_FROM_HOST, &header));
+    size_t size_before = untrusted_out->size;
+    uint8_t *at;
+    TRY(buffer_extend(untrusted_out, header.size, &at));
+    struct result result = read_all(link->socket, at, header.size);
+    if (!result_is_ok(result)) {
+        untrusted_out->size = size_before;
+        return result;
+    }
+    *out_header = header;
+    return OK;
+}
+
+fallible link_send(struct link *link, enum message_kind kind, struct bytes payload)
+{
+    uint8_t header[MESSAGE_HEADER_BYTES];
+    TRY(message_encode_header(kind, ++link->last_exchange, payload.size, header));
+    TRY(write_all(link->socket, BYTES_OF(header)));
+    return write_all(link->socket, payload);
+}
+
+fallible link_next_job(struct link *link, struct buffer *untrusted_out)
+{
+    struct message_header header;
+    TRY(receive(link, &header, untrusted_out));
+    REQUIRE(header.kind == MESSAGE_job, INVALID, "link.not_a_job");
+    return OK;
+}
+
+fallible link_wait(struct link *link, int timeout_ms, bool *out_readable)
+{
+    struct pollfd wait = {.fd = link->socket, .events = POLLIN};
+    int ready = poll(&wait, 1, timeout_ms);
+    REQUIRE(ready >= 0 || errno == EINTR, UNAVAILABLE, "link.poll");
+    *out_readable = ready > 0;
+    return OK;
+}
+
+fallible link_ask(struct link *link, enum message_kind request, struct bytes payload, enum message_kind reply,
+                  struct buffer *untrusted_out)
+{
+    TRY(link_send(link, request, payload));
+    uint64_t exchange = link->last_exchange;
+    size_t size_before = untrusted_out->size;
+    struct message_header header;
+    TRY(receive(link, &header, untrusted_out));
+    bool answers = header.exchange == exchange && message_replies_to(header.kind, request);
+    if (answers && header.kind == reply) {
+        return OK;
+    }
+    untrusted_out->size = size_before;
+    REQUIRE(answers, INVALID, "link.not_the_reply");
+    return FAIL(UNAVAILABLE, "link.unavailable");
+}

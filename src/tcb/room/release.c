@@ -1,0 +1,111 @@
+/* Each owner's vault releases the owner's key for this contract, wrapped to the one key that the evidence names. The
+ * answer's own signature is not looked at: a key that somebody else made fails the manifest's commitment. */
+#include "room/job.h"
+
+#include "base/encode.h"
+#include "jose/jwt.h"
+#include "seal/part.h"
+
+static fallible release_request(struct job *job, const struct grant *grant, const struct job_token *token,
+                                struct text nonce, struct buffer *out)
+{
+    scoped_json *message = json_object();
+    TRY(json_set_text(message, "party", grant->owner));
+    TRY(json_set_text(message, "vault", grant->vault));
+    TRY(json_set_text(message, "key", grant->key));
+    TRY(json_set_text(message, "version", grant->version));
+    TRY(json_set_text(message, "token", token->token));
+    TRY(json_set_text(message, "nonce", nonce));
+    TRY(json_set_text(message, "enc", TEXT("RSA_AES_KEY_WRAP_256")));
+    (void)job;
+    return json_encode(message, out);
+}
+
+/* The wrapped key inside a release answer (Key Vault's JWS, reference: response.key.key.key_hsm). */
+static fallible read_answer(struct arena *arena, struct text untrusted_answer, struct text nonce, struct bytes *out)
+{
+    scoped_jwt jws = {0};
+    TRY(jwt_parse(arena, untrusted_answer, &jws));
+    json_t *request;
+    struct text echoed;
+    TRY(json_get_object(jws.claims, "request", &request));
+    TRY(json_get_text(request, "nonce", &echoed));
+    REQUIRE(text_equal(echoed, nonce), UNTRUSTED, "room.release.nonce");
+    json_t *response;
+    json_t *outer;
+    json_t *key;
+    TRY(json_get_object(jws.claims, "response", &response));
+    TRY(json_get_object(response, "key", &outer));
+    TRY(json_get_object(outer, "key", &key));
+    struct bytes inner_text;
+    TRY(json_get_base64url(arena, key, "key_hsm", &inner_text));
+    scoped_json *inner = NULL;
+    TRY(json_decode(inner_text, &inner));
+    return json_get_base64url(arena, inner, "ciphertext", out);
+}
+
+static fallible unwrap_data_key(struct job *job, const struct key *release_key, const struct grant_key *wrapped)
+{
+    size_t dataset;
+    TRY(contract_find_dataset(&job->bundle->contract, wrapped->dataset, &dataset));
+    if (!job_reads_dataset(job, dataset)) {
+        return OK;
+    }
+    TRY(key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]));
+    const struct manifest *manifest = &job->bundle->manifests[dataset];
+    return part_check_key(&job->arena, &job->data_keys[dataset], manifest->dataset, manifest->version,
+                          &manifest->key_commitment);
+}
+
+static fallible open_answer(struct job *job, const struct grant *grant, struct text untrusted_answer, struct text nonce)
+{
+    struct bytes wrapped;
+    TRY(read_answer(&job->arena, untrusted_answer, nonce, &wrapped));
+    scoped_secret pkcs8 = {0};
+    TRY(key_rsa_aes_unwrap(&job->wrapping_key, KEY_OAEP_SHA256, wrapped, &pkcs8));
+    scoped_key release_key = {0};
+    TRY(key_from_pkcs8(&pkcs8, &release_key));
+    for (size_t i = 0; i < grant->key_count; i++) {
+        TRY(unwrap_data_key(job, &release_key, &grant->keys[i]));
+    }
+    return OK;
+}
+
+static fallible ask_vault(struct job *job, const struct grant *grant, size_t party)
+{
+    const struct job_token *token = job_token_of(job, party);
+    ASSERT(token != NULL);
+    uint8_t random[16];
+    TRY(world_random(&job->room->world, random, sizeof random));
+    struct text nonce;
+    TRY(encode_base64url(&job->arena, BYTES_OF(random), &nonce));
+    scoped_buffer request;
+    buffer_init(&request, message_size_max(MESSAGE_release_request));
+    TRY(release_request(job, grant, token, nonce, &request));
+    scoped_buffer untrusted_reply;
+    buffer_init(&untrusted_reply, message_size_max(MESSAGE_release));
+    TRY(link_ask(&job->room->link, MESSAGE_release_request, buffer_view(&request), MESSAGE_release, &untrusted_reply));
+    scoped_json *reply = NULL;
+    TRY(json_decode(buffer_view(&untrusted_reply), &reply));
+    struct text answer;
+    TRY(json_get_text(reply, "value", &answer));
+    return open_answer(job, grant, answer, nonce);
+}
+
+fallible job_release_keys(struct job *job)
+{
+    const struct bundle *bundle = job->bundle;
+    for (size_t i = 0; i < bundle->grant_count; i++) {
+        size_t party = bundle->grant_owner[i];
+        if (!job_needs_owner(job, party)) {
+            continue;
+        }
+        struct result result = ask_vault(job, &bundle->grants[i], party);
+        if (!result_is_ok(result)) {
+            result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(bundle->contract.parties[party].name));
+            return result;
+        }
+    }
+    key_release(&job->wrapping_key); /* used once */
+    return job_progress(job, "released", bundle->grant_count, bundle->grant_count);
+}

@@ -1,0 +1,112 @@
+#include "room/room.h"
+
+#include "attest/runtime_data.h"
+#include "base/encode.h"
+#include "edge/query_wire.h"
+#include "room/job.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { ANNOUNCE_BYTES_MAX = 1024 * 1024, IDLE_WAIT_MS = 1000 };
+
+/* The child gets this object and can never map it for writing: the seal comes after our own mapping. */
+static fallible map_slots(struct room *room)
+{
+    size_t size = (size_t)READS_SLOTS * QUERY_SLOT_BYTES;
+    room->slots_fd = memfd_create("slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    REQUIRE(room->slots_fd >= 0 && ftruncate(room->slots_fd, (off_t)size) == 0, UNAVAILABLE, "room.slots");
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, room->slots_fd, 0);
+    REQUIRE(mapped != MAP_FAILED, NO_MEMORY, "room.slots");
+    room->slots = mapped;
+    int seals = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+    REQUIRE(fcntl(room->slots_fd, F_ADD_SEALS, seals) == 0, UNSUPPORTED, "room.slots.seal");
+    return OK;
+}
+
+fallible room_init(struct room *room)
+{
+    TRY(key_generate(KEY_EC_P256, 0, &room->instance_key));
+    TRY(key_thumbprint(&room->instance_key, &room->instance_digest));
+    TRY(map_slots(room));
+    TRY(deadline_start(&room->deadline));
+    return reads_start(&room->reads, room->limits.threads);
+}
+
+void room_release(struct room *room)
+{
+    reads_stop(&room->reads);
+    deadline_stop(&room->deadline);
+    wrapping_keys_release(&room->wrapping_keys);
+    key_release(&room->instance_key);
+    if (room->slots != NULL) {
+        wipe(room->slots, (size_t)READS_SLOTS * QUERY_SLOT_BYTES);
+        munmap(room->slots, (size_t)READS_SLOTS * QUERY_SLOT_BYTES);
+        close(room->slots_fd);
+        room->slots = NULL;
+    }
+}
+
+static fallible ready_message(struct room *room, struct arena *arena, struct text *out)
+{
+    scoped_runtime_data runtime = {.purpose = RUNTIME_INSTANCE};
+    TRY(world_random(&room->world, runtime.nonce, sizeof runtime.nonce));
+    TRY(key_share(&room->instance_key, &runtime.encryption_key));
+    struct bytes octets;
+    TRY(runtime_data_build(arena, &runtime, &octets));
+    uint8_t report_data[RUNTIME_REPORT_DATA_BYTES];
+    runtime_data_bind(octets, report_data);
+    struct evidence evidence;
+    TRY(room->tee->family->collect(room->tee, arena, report_data, &evidence));
+    json_t *evidence_json;
+    TRY(evidence_to_json(&evidence, &evidence_json));
+    scoped_json *message = json_object();
+    TRY(json_set(message, "evidence", evidence_json));
+    TRY(json_set_base64url(message, "runtime_data", octets));
+    struct text measurement;
+    TRY(encode_hex(arena, room->measurement, &measurement));
+    TRY(json_set_text(message, "measurement", measurement));
+    TRY(json_set_text(message, "type", text_of(room->tee->family->name)));
+    return json_encode_text(arena, message, out);
+}
+
+fallible room_announce(struct room *room)
+{
+    scoped_arena arena;
+    arena_init(&arena, ANNOUNCE_BYTES_MAX);
+    struct text message;
+    TRY(ready_message(room, &arena, &message));
+    return link_send(&room->link, MESSAGE_ready, bytes_of_text(message));
+}
+
+/* Idle work until a job comes. */
+static fallible wait_for_job(struct room *room)
+{
+    for (;;) {
+        bool readable;
+        bool has_idle_work = !wrapping_keys_is_full(&room->wrapping_keys);
+        TRY(link_wait(&room->link, has_idle_work ? 0 : IDLE_WAIT_MS, &readable));
+        if (readable) {
+            return OK;
+        }
+        if (has_idle_work) {
+            TRY(wrapping_keys_make_one(&room->wrapping_keys));
+        }
+    }
+}
+
+fallible room_serve(struct room *room)
+{
+    for (;;) {
+        TRY(wait_for_job(room));
+        scoped_buffer untrusted_documents;
+        buffer_init(&untrusted_documents, message_size_max(MESSAGE_job));
+        struct result result = link_next_job(&room->link, &untrusted_documents);
+        if (result.code == RESULT_NOT_FOUND) {
+            return OK; /* the host has ended the stream */
+        }
+        TRY(result);
+        TRY(job_run(room, buffer_view(&untrusted_documents)));
+    }
+}

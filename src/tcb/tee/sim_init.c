@@ -1,0 +1,114 @@
+#include "tee/sim_init.h"
+
+#include "base/encode.h"
+#include "crypto/certificate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static const int64_t life_seconds = INT64_C(20) * 365 * 86400;
+static const int64_t early_seconds = 86400; /* clocks differ */
+
+static void close_file(const int *file)
+{
+    if (*file >= 0) {
+        close(*file);
+    }
+}
+
+static fallible write_new(const char *folder, const char *name, mode_t mode, struct bytes octets)
+{
+    scoped_arena arena;
+    arena_init(&arena, 8192);
+    struct text path;
+    TRY(arena_printf(&arena, &path, "%s/%s", folder, name));
+    defer(close_file) int file = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    REQUIRE(file >= 0 || errno != EEXIST, CONFLICT, "simulation.exists");
+    REQUIRE(file >= 0, UNAVAILABLE, "simulation.write");
+    while (octets.size > 0) {
+        ssize_t written = write(file, octets.data, octets.size);
+        REQUIRE(written > 0, UNAVAILABLE, "simulation.write");
+        octets = bytes_slice(octets, (size_t)written, octets.size);
+    }
+    REQUIRE(fsync(file) == 0, UNAVAILABLE, "simulation.write");
+    return OK;
+}
+
+struct simulation {
+    struct key root_key, chip_key;
+    struct certificate root, chip;
+};
+
+static void simulation_release(struct simulation *simulation)
+{
+    key_release(&simulation->root_key);
+    key_release(&simulation->chip_key);
+    certificate_release(&simulation->root);
+    certificate_release(&simulation->chip);
+}
+
+static fallible issue(const struct world *world, struct simulation *simulation)
+{
+    int64_t now = world_now(world);
+    struct certificate_request request = {
+        .subject_key = &simulation->root_key,
+        .common_name = TEXT("Truce simulation root (protects nothing)"),
+        .not_before = now - early_seconds,
+        .not_after = now + life_seconds,
+        .is_authority = true,
+    };
+    TRY(certificate_issue(world, &request, NULL, &simulation->root_key, &simulation->root));
+    request.subject_key = &simulation->chip_key;
+    request.common_name = TEXT("Truce simulation chip");
+    request.is_authority = false;
+    return certificate_issue(world, &request, &simulation->root, &simulation->root_key, &simulation->chip);
+}
+
+static fallible write_certificate(const char *folder, const char *name, const struct certificate *certificate)
+{
+    scoped_buffer der;
+    buffer_init(&der, 64 * 1024);
+    TRY(certificate_to_der(certificate, &der));
+    return write_new(folder, name, 0644, buffer_view(&der));
+}
+
+static void wipe_buffer(struct buffer *buffer)
+{
+    wipe(buffer->data, buffer->capacity);
+    buffer_release(buffer);
+}
+
+fallible simulation_make(const struct world *world, const char *folder, struct buffer *out_root_pem,
+                         struct digest *out_pin)
+{
+    defer(simulation_release) struct simulation simulation = {0};
+    TRY(key_generate(KEY_EC_P384, 0, &simulation.root_key));
+    TRY(key_generate(KEY_EC_P384, 0, &simulation.chip_key));
+    TRY(issue(world, &simulation));
+    defer(wipe_buffer) struct buffer pem;
+    buffer_init(&pem, 16 * 1024);
+    TRY(key_to_pem(&simulation.chip_key, &pem));
+    TRY(write_new(folder, SIMULATION_CHIP_KEY, 0600, buffer_view(&pem)));
+    TRY(write_certificate(folder, SIMULATION_CHIP_DER, &simulation.chip));
+    TRY(write_certificate(folder, SIMULATION_ROOT_DER, &simulation.root));
+    TRY(certificate_to_pem(&simulation.root, out_root_pem));
+    return key_pin(&simulation.root_key, out_pin);
+}
+
+fallible simulation_connection(struct text root_pem, const struct digest *pin, struct bytes measurement,
+                               json_t **out)
+{
+    scoped_arena arena;
+    arena_init(&arena, 4096);
+    scoped_json *object = json_object();
+    struct text pin_text, hex;
+    TRY(digest_to_text(&arena, pin, &pin_text));
+    TRY(encode_hex(&arena, measurement, &hex));
+    TRY(json_set_text(object, "type", TEXT("connection/simulation/1")));
+    TRY(json_set_text(object, "root", root_pem));
+    TRY(json_set_text(object, "pin", pin_text));
+    TRY(json_set_text(object, "measurement", hex));
+    *out = json_incref(object);
+    return OK;
+}
