@@ -125,7 +125,7 @@ static fallible read_storage(struct arena *arena, const char *folder, const stru
     struct bytes document;
     TRY(read_key_file(arena, folder, "storage.jwe", &document));
     scoped_buffer plaintext;
-    buffer_init(&plaintext, STORAGE_BYTES);
+    buffer_init(&plaintext, KEY_FILE_BYTES_MAX);
     TRY(jwe_decrypt(arena, document, storage_typ, result, &plaintext));
     struct result taken = plaintext.size == STORAGE_BYTES ? secret_from(buffer_view(&plaintext), out)
                                                           : FAIL(CORRUPT, "keystore.storage");

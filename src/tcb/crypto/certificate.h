@@ -29,7 +29,8 @@ fallible certificates_from_pem(struct bytes untrusted_pem, size_t max, struct ce
 /* UNSUPPORTED for a key of a kind that key.h does not know. */
 fallible certificate_key(const struct certificate *certificate, struct key *out);
 fallible certificate_digest(const struct certificate *certificate, struct digest *out); /* SHA-256 of DER */
-fallible certificate_common_name(const struct certificate *certificate, struct arena *arena, struct text *out);
+fallible certificate_common_name(const struct certificate *certificate, struct arena *arena,
+                                 struct text *out);
 /* The OCTET STRING content of an extension by dotted OID: NOT_FOUND if absent. */
 fallible certificate_extension(const struct certificate *certificate, const char *oid, struct arena *arena,
                                struct bytes *out);
@@ -53,7 +54,7 @@ struct certificate_request {
     struct text ip_names[4];  /* subjectAltName IP entries */
     int64_t not_before;
     int64_t not_after;
-    bool is_authority; /* CA:TRUE, keyCertSign */
+    bool is_authority;         /* CA:TRUE, keyCertSign */
     const char *extension_oid; /* one extra extension, or NULL */
     struct bytes extension_value;
 };

@@ -35,9 +35,10 @@ static int set_up(void **state)
     assert_ok(key_generate(KEY_EC_P256, 0, &fixture->keys[2]));
     assert_ok(key_generate(KEY_EC_P256, 0, &fixture->keys[3]));
     struct key *keys = fixture->keys;
-    fixture->root = issue(
-        fixture, (struct certificate_request){.subject_key = &keys[0], .common_name = TEXT("root"), .is_authority = true},
-        NULL, &keys[0]);
+    fixture->root = issue(fixture,
+                          (struct certificate_request){
+                              .subject_key = &keys[0], .common_name = TEXT("root"), .is_authority = true},
+                          NULL, &keys[0]);
     fixture->between =
         issue(fixture,
               (struct certificate_request){
@@ -51,10 +52,10 @@ static int set_up(void **state)
                                                        .extension_oid = "1.3.6.1.4.1.99999.1",
                                                        .extension_value = bytes_of_text(TEXT("value"))},
                           &fixture->between, &keys[1]);
-    fixture->other = issue(
-        fixture,
-        (struct certificate_request){.subject_key = &keys[3], .common_name = TEXT("root"), .is_authority = true}, NULL,
-        &keys[3]);
+    fixture->other = issue(fixture,
+                           (struct certificate_request){
+                               .subject_key = &keys[3], .common_name = TEXT("root"), .is_authority = true},
+                           NULL, &keys[3]);
     *state = fixture;
     return 0;
 }
@@ -116,9 +117,11 @@ static void encodings_round_trip_and_are_strict(void **state)
     assert_true(digest_equal(&one, &of_der));
     scoped_certificate refused = {0};
     struct bytes view = buffer_view(&der);
-    assert_why(certificate_from_der(bytes_slice(view, 0, view.size - 1), &refused), INVALID, "certificate.form");
+    assert_why(certificate_from_der(bytes_slice(view, 0, view.size - 1), &refused), INVALID,
+               "certificate.form");
     assert_why(certificate_from_der((struct bytes){0}, &refused), INVALID, "certificate.form");
-    assert_why(certificate_from_der((struct bytes){view.data, 65 * 1024}, &refused), LIMIT, "certificate.size");
+    assert_why(certificate_from_der((struct bytes){view.data, 65 * 1024}, &refused), LIMIT,
+               "certificate.size");
     assert_ok(buffer_add_byte(&der, 0));
     assert_why(certificate_from_der(buffer_view(&der), &refused), INVALID, "certificate.form");
     assert_null(refused.x509);
@@ -151,16 +154,19 @@ static void pem_is_strict(void **state)
     assert_why(certificates_from_pem(bytes_slice(view, 0, one - 10), 2, all, &count), INVALID,
                "certificate.pem.unfinished");
     assert_why(certificates_from_pem((struct bytes){0}, 2, all, &count), INVALID, "certificate.pem.empty");
-    assert_why(certificates_from_pem(bytes_of_text(TEXT("text\n")), 2, all, &count), INVALID, "certificate.pem.form");
-    assert_why(certificates_from_pem(bytes_of_text(TEXT("-----BEGIN PRIVATE KEY-----\n")), 2, all, &count), INVALID,
+    assert_why(certificates_from_pem(bytes_of_text(TEXT("text\n")), 2, all, &count), INVALID,
                "certificate.pem.form");
+    assert_why(certificates_from_pem(bytes_of_text(TEXT("-----BEGIN PRIVATE KEY-----\n")), 2, all, &count),
+               INVALID, "certificate.pem.form");
     assert_why(certificates_from_pem((struct bytes){view.data, 5 * 1024 * 1024}, 2, all, &count), LIMIT,
                "certificate.pem.size");
     assert_why(certificates_from_pem(
-                   bytes_of_text(TEXT("-----BEGIN CERTIFICATE-----\nAA*=\n-----END CERTIFICATE-----\n")), 2, all, &count),
+                   bytes_of_text(TEXT("-----BEGIN CERTIFICATE-----\nAA*=\n-----END CERTIFICATE-----\n")), 2,
+                   all, &count),
                INVALID, "base64.character");
     assert_why(certificates_from_pem(
-                   bytes_of_text(TEXT("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), 2, all, &count),
+                   bytes_of_text(TEXT("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), 2,
+                   all, &count),
                INVALID, "certificate.form");
     assert_ok(buffer_add_text(&pem, TEXT("trailing\n")));
     assert_why(certificates_from_pem(buffer_view(&pem), 2, all, &count), INVALID, "certificate.pem.form");
@@ -221,8 +227,8 @@ static void issuers_must_be_authorities(void **state)
     struct fixture *fixture = *state;
     struct key *keys = fixture->keys;
     scoped_certificate below_leaf =
-        issue(fixture, (struct certificate_request){.subject_key = &keys[3], .common_name = TEXT("below")}, &fixture->leaf,
-              &keys[2]);
+        issue(fixture, (struct certificate_request){.subject_key = &keys[3], .common_name = TEXT("below")},
+              &fixture->leaf, &keys[2]);
     struct certificate chain[] = {below_leaf, fixture->leaf, fixture->between};
     assert_why(certificate_verify_chain(chain, 3, &fixture->root, 1, NOW), UNTRUSTED, "certificate.chain");
     assert_why(certificate_verify_chain(chain, 1, &fixture->leaf, 1, NOW), UNTRUSTED, "certificate.chain");
@@ -234,9 +240,9 @@ static void issuers_must_be_authorities(void **state)
                                                                 .not_before = NOW - 3 * DAY,
                                                                 .not_after = NOW - 2 * DAY},
                                    &fixture->root, &keys[0]);
-    scoped_certificate below_old =
-        issue(fixture, (struct certificate_request){.subject_key = &keys[2], .common_name = TEXT("below old")}, &old,
-              &keys[3]);
+    scoped_certificate below_old = issue(
+        fixture, (struct certificate_request){.subject_key = &keys[2], .common_name = TEXT("below old")},
+        &old, &keys[3]);
     struct certificate expired[] = {below_old, old};
     assert_why(certificate_verify_chain(expired, 2, &fixture->root, 1, NOW), EXPIRED, "certificate.validity");
 }
@@ -245,9 +251,9 @@ static void issuers_must_be_authorities(void **state)
 static void signatures_are_checked(void **state)
 {
     struct fixture *fixture = *state;
-    scoped_certificate forged =
-        issue(fixture, (struct certificate_request){.subject_key = &fixture->keys[2], .common_name = TEXT("leaf")},
-              &fixture->other, &fixture->keys[3]);
+    scoped_certificate forged = issue(
+        fixture, (struct certificate_request){.subject_key = &fixture->keys[2], .common_name = TEXT("leaf")},
+        &fixture->other, &fixture->keys[3]);
     assert_why(certificate_verify_chain(&forged, 1, &fixture->root, 1, NOW), UNTRUSTED, "certificate.chain");
     assert_ok(certificate_verify_chain(&forged, 1, &fixture->other, 1, NOW));
     scoped_buffer der;
@@ -256,7 +262,8 @@ static void signatures_are_checked(void **state)
     der.data[der.size - 1] ^= 1;
     scoped_certificate changed = {0};
     assert_ok(certificate_from_der(buffer_view(&der), &changed));
-    assert_why(certificate_verify_chain(&changed, 1, &fixture->other, 1, NOW), UNTRUSTED, "certificate.chain");
+    assert_why(certificate_verify_chain(&changed, 1, &fixture->other, 1, NOW), UNTRUSTED,
+               "certificate.chain");
 }
 
 static void bad_requests_are_refused(void **state)
@@ -268,8 +275,9 @@ static void bad_requests_are_refused(void **state)
     const struct certificate_request good = {
         .subject_key = &keys[2], .common_name = TEXT("x"), .not_before = NOW, .not_after = NOW + 1};
     struct certificate_request rows[7];
-    static const char *const want[] = {"certificate.common_name", "certificate.common_name",      "certificate.validity",
-                                       "certificate.oid",         "certificate.alternative_name", "key.empty",
+    static const char *const want[] = {"certificate.common_name",      "certificate.common_name",
+                                       "certificate.validity",         "certificate.oid",
+                                       "certificate.alternative_name", "key.empty",
                                        "certificate.common_name"};
     for (size_t i = 0; i < 7; i++) {
         rows[i] = good;
@@ -287,10 +295,12 @@ static void bad_requests_are_refused(void **state)
         struct result result = certificate_issue(&fixture->world, &rows[i], &fixture->root, &keys[0], &made);
         assert_why_at(result, RESULT_INVALID, want[i], "row", (int)i);
     }
-    assert_why(certificate_issue(&fixture->world, &good, &fixture->root, &public_key, &made), INVALID, "key.not_private");
+    assert_why(certificate_issue(&fixture->world, &good, &fixture->root, &public_key, &made), INVALID,
+               "key.not_private");
     assert_why(certificate_issue(&fixture->world, &good, &fixture->root, &keys[3], &made), INVALID,
                "certificate.issuer_key");
-    assert_why(certificate_issue(&fixture->world, &good, NULL, &keys[3], &made), INVALID, "certificate.issuer_key");
+    assert_why(certificate_issue(&fixture->world, &good, NULL, &keys[3], &made), INVALID,
+               "certificate.issuer_key");
     assert_null(made.x509);
 }
 
@@ -316,10 +326,14 @@ static void empty_certificates_do_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_certificate_says_what_was_asked), cmocka_unit_test(encodings_round_trip_and_are_strict),
-        cmocka_unit_test(pem_is_strict),                     cmocka_unit_test(chains_end_at_an_anchor),
-        cmocka_unit_test(issuers_must_be_authorities),       cmocka_unit_test(signatures_are_checked),
-        cmocka_unit_test(bad_requests_are_refused),          cmocka_unit_test(empty_certificates_do_nothing),
+        cmocka_unit_test(a_certificate_says_what_was_asked),
+        cmocka_unit_test(encodings_round_trip_and_are_strict),
+        cmocka_unit_test(pem_is_strict),
+        cmocka_unit_test(chains_end_at_an_anchor),
+        cmocka_unit_test(issuers_must_be_authorities),
+        cmocka_unit_test(signatures_are_checked),
+        cmocka_unit_test(bad_requests_are_refused),
+        cmocka_unit_test(empty_certificates_do_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -23,6 +23,7 @@ fallible jwe_encrypt(const struct world *world, const char *typ, struct bytes pl
 fallible jwe_decrypt(struct arena *arena, struct bytes untrusted_document, const char *typ,
                      const struct key *private_key, struct buffer *out);
 
-/* The kids (thumbprints) of the recipients, in order, copied to the arena. For the receipt and for `result show`. */
+/* The kids (thumbprints) of the recipients, in order, copied to the arena. For the receipt and for `result
+ * show`. */
 fallible jwe_recipients(struct arena *arena, struct bytes untrusted_document,
                         struct text out[JWE_RECIPIENTS_MAX], size_t *out_count);
