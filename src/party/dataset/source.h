@@ -30,8 +30,15 @@ struct source_sink {
     fallible (*add)(void *self, struct bytes octets);
 };
 
+/* Hears how far the source is with what it is computing, 0 to 100. */
+struct source_listener {
+    void *self;
+    void (*percent)(void *self, unsigned percent); /* or NULL */
+};
+
 struct source {
     void *self;
+    struct source_listener listener; /* may be set between calls */
     const struct source_column *columns;
     size_t column_count;
     uint64_t rows;
