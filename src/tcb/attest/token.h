@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "jose/jwt.h"
 
-enum { TOKEN_AUTHORITY_KEYS_MAX = 8, TOKEN_SKEW_SECONDS = 300 };
+enum { TOKEN_AUTHORITY_KEYS_MAX = 16, TOKEN_SKEW_SECONDS = 300 };
 
 /* Whom a verifier believes, from a signed contract, a release policy or a trust file. */
 struct token_authority {

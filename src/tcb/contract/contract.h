@@ -159,8 +159,8 @@ struct contract_known_party {
 
 /* That every party signed exactly once and nobody else did, by the key in the payload, over the explain text
  * that the payload gives, owners with a grant and others without. `where` names the party. Where `known` is
- * not NULL every party must be in it with this name and key. UNTRUSTED "contract.signature.missing",
- * ".stranger", ".explain", ".grant_missing", ".grant_unexpected", "contract.party.unknown",
+ * not NULL every party must be in it with this name and key. NOT_FOUND "contract.signature.missing", UNTRUSTED
+ * ".stranger", ".explain", ".grant_missing", ".grant_unexpected", "contract.party.not_known",
  * "contract.party.fingerprint", or the reason of `jws_verify`. Time is apart: `contract_check_time`. */
 fallible contract_verify(struct arena *arena, const struct contract *contract,
                          const struct contract_known_party known[], size_t known_count);

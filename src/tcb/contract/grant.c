@@ -54,6 +54,7 @@ static fallible read_grant(struct arena *arena, struct grant *grant)
     struct text wrap;
     TRY(document_get_digest(content, "contract", &grant->contract));
     TRY(document_get_name(content, "owner", &grant->owner));
+    TRY(document_keep(arena, &grant->owner));
     TRY(document_get_url(content, "vault", &grant->vault));
     TRY(get_vault_name(content, "key", &grant->key));
     TRY(get_vault_name(content, "version", &grant->version));

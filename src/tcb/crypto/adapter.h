@@ -11,4 +11,4 @@ fallible key_adopt(struct evp_pkey_st *pkey, bool is_private, struct key *out);
 /* OpenSSL leaves a queue of errors per thread, which its TLS code would later take for its own. A function
  * that starts with this line leaves the queue empty. */
 void error_queue_clear(const int *unused);
-#define LEAVE_NO_ERROR_QUEUE defer(error_queue_clear) const int error_queue_guard_ = 0
+#define LEAVE_NO_ERROR_QUEUE defer(error_queue_clear) __attribute__((unused)) const int error_queue_guard_ = 0

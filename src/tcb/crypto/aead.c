@@ -47,8 +47,9 @@ static bool process(struct aead *aead, const uint8_t *nonce, struct bytes associ
         EVP_CipherUpdate(aead->context, NULL, &size, associated.data, (int)associated.size) != 1) {
         return false;
     }
-    return input.size == 0 || (EVP_CipherUpdate(aead->context, out, &size, input.data, (int)input.size) == 1 &&
-                               (size_t)size == input.size);
+    return input.size == 0 ||
+           (EVP_CipherUpdate(aead->context, out, &size, input.data, (int)input.size) == 1 &&
+            (size_t)size == input.size);
 }
 
 fallible aead_seal(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES], struct bytes associated,

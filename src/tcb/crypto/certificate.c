@@ -79,7 +79,8 @@ static bool take_line(struct text *rest, struct text *out)
     size_t taken = end == NULL ? size : size + 1;
     *out = (struct text){rest->data, size};
     *rest = (struct text){rest->data + taken, rest->size - taken};
-    while (out->size > 0 && strchr(" \t\r", out->data[out->size - 1]) != NULL && out->data[out->size - 1] != 0) {
+    while (out->size > 0 && strchr(" \t\r", out->data[out->size - 1]) != NULL &&
+           out->data[out->size - 1] != 0) {
         out->size--;
     }
     return true;
@@ -170,7 +171,8 @@ fallible certificate_common_name(const struct certificate *certificate, struct a
     const X509_NAME *name = X509_get_subject_name(certificate->x509);
     int index = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
     REQUIRE(index >= 0, NOT_FOUND, "certificate.common_name");
-    REQUIRE(X509_NAME_get_index_by_NID(name, NID_commonName, index) < 0, INVALID, "certificate.common_name.twice");
+    REQUIRE(X509_NAME_get_index_by_NID(name, NID_commonName, index) < 0, INVALID,
+            "certificate.common_name.twice");
     const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, index));
     uint8_t *utf8 = NULL;
     int size = ASN1_STRING_to_UTF8(&utf8, value);
@@ -213,7 +215,7 @@ static void context_free(X509_STORE_CTX **context)
 }
 #define scoped_context defer(context_free) X509_STORE_CTX
 
-static void stack_free(STACK_OF(X509) **stack)
+static void stack_free(STACK_OF(X509) * *stack)
 {
     sk_X509_free(*stack);
 }
@@ -249,7 +251,7 @@ static bool may_issue(X509 *issuer)
 }
 
 /* The path that was found is the chain that was given, in its order, and at most one anchor more. */
-static fallible check_path(const STACK_OF(X509) *path, const struct certificate chain[], size_t count)
+static fallible check_path(const STACK_OF(X509) * path, const struct certificate chain[], size_t count)
 {
     size_t found = (size_t)sk_X509_num(path);
     REQUIRE(found == count || found == count + 1, UNTRUSTED, "certificate.chain");
@@ -276,7 +278,8 @@ fallible certificate_verify_chain(const struct certificate chain[], size_t count
     for (size_t i = 1; i < count; i++) {
         REQUIRE(sk_X509_push(between, chain[i].x509) > 0, NO_MEMORY, "certificate.memory");
     }
-    REQUIRE(X509_STORE_CTX_init(context, store, chain[0].x509, between) == 1, NO_MEMORY, "certificate.memory");
+    REQUIRE(X509_STORE_CTX_init(context, store, chain[0].x509, between) == 1, NO_MEMORY,
+            "certificate.memory");
     X509_VERIFY_PARAM *rules = X509_STORE_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_time(rules, (time_t)unix_seconds);
     X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN);

@@ -29,15 +29,17 @@ fallible certificates_from_pem(struct bytes untrusted_pem, size_t max, struct ce
 /* UNSUPPORTED for a key of a kind that key.h does not know. */
 fallible certificate_key(const struct certificate *certificate, struct key *out);
 fallible certificate_digest(const struct certificate *certificate, struct digest *out); /* SHA-256 of DER */
-fallible certificate_common_name(const struct certificate *certificate, struct arena *arena, struct text *out);
+fallible certificate_common_name(const struct certificate *certificate, struct arena *arena,
+                                 struct text *out);
 /* The OCTET STRING content of an extension by dotted OID: NOT_FOUND if absent. */
 fallible certificate_extension(const struct certificate *certificate, const char *oid, struct arena *arena,
                                struct bytes *out);
 
 /* chain[0] is the leaf, each next the issuer of the one before; the last must be signed by, or be, a
- * certificate of `anchors`. Issuers need CA:TRUE and keyCertSign; the validity of
- * each, the anchor's too, is judged at `unix_seconds`; RSA keys under 2048 bits, SHA-1 and unknown critical
- * extensions are refused. At most 10. UNTRUSTED "certificate.chain", EXPIRED "certificate.validity". */
+ * certificate of `anchors`. Issuers need CA:TRUE and keyCertSign; the validity
+ * of each, the anchor's too, is judged at `unix_seconds`; RSA keys under 2048 bits, SHA-1 and unknown
+ * critical extensions are refused. At most 10. UNTRUSTED "certificate.chain", EXPIRED
+ * "certificate.validity". */
 fallible certificate_verify_chain(const struct certificate chain[], size_t count,
                                   const struct certificate anchors[], size_t anchor_count,
                                   int64_t unix_seconds);
@@ -52,7 +54,7 @@ struct certificate_request {
     struct text ip_names[4];  /* subjectAltName IP entries */
     int64_t not_before;
     int64_t not_after;
-    bool is_authority; /* CA:TRUE, keyCertSign */
+    bool is_authority;         /* CA:TRUE, keyCertSign */
     const char *extension_oid; /* one extra extension, or NULL */
     struct bytes extension_value;
 };

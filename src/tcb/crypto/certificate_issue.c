@@ -24,7 +24,8 @@ static fallible set_names(const struct certificate_request *request, const struc
                           X509 *certificate)
 {
     struct text name = request->common_name;
-    REQUIRE(name.size > 0 && name.size <= 64 && text_is_printable_utf8(name), INVALID, "certificate.common_name");
+    REQUIRE(name.size > 0 && name.size <= 64 && text_is_printable_utf8(name), INVALID,
+            "certificate.common_name");
     X509_NAME *subject = X509_get_subject_name(certificate);
     REQUIRE(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, (const uint8_t *)name.data,
                                        (int)name.size, -1, 0) == 1,

@@ -200,8 +200,7 @@ static void hkdf_of_rfc5869(void **state)
         const char *info;
         const char *want;
     } rows[] = {
-        {"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c",
-         "f0f1f2f3f4f5f6f7f8f9",
+        {"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9",
          "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"},
         {"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "", "",
          "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"},
@@ -211,16 +210,19 @@ static void hkdf_of_rfc5869(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         scoped_secret key = secret_of_hex(&arena, rows[i].key);
         scoped_secret out = {0};
-        assert_ok(digest_hkdf(&key, from_hex(&arena, rows[i].salt), from_hex(&arena, rows[i].info), 42, &out));
+        assert_ok(
+            digest_hkdf(&key, from_hex(&arena, rows[i].salt), from_hex(&arena, rows[i].info), 42, &out));
         assert_hex(secret_view(&out), rows[i].want);
     }
     scoped_secret key = secret_of_hex(&arena, "00");
     scoped_secret empty = {0};
     scoped_secret out = {0};
     static const uint8_t info[1025];
-    assert_why(digest_hkdf(&empty, (struct bytes){0}, (struct bytes){0}, 32, &out), INVALID, "digest.hkdf.key");
+    assert_why(digest_hkdf(&empty, (struct bytes){0}, (struct bytes){0}, 32, &out), INVALID,
+               "digest.hkdf.key");
     assert_why(digest_hkdf(&key, (struct bytes){0}, (struct bytes){0}, 0, &out), LIMIT, "digest.hkdf.size");
-    assert_why(digest_hkdf(&key, (struct bytes){0}, (struct bytes){0}, 8161, &out), LIMIT, "digest.hkdf.size");
+    assert_why(digest_hkdf(&key, (struct bytes){0}, (struct bytes){0}, 8161, &out), LIMIT,
+               "digest.hkdf.size");
     assert_why(digest_hkdf(&key, (struct bytes){0}, BYTES_OF(info), 32, &out), LIMIT, "digest.hkdf.info");
     assert_null(out.data);
     assert_ok(digest_hkdf(&key, (struct bytes){0}, (struct bytes){info, 1024}, 8160, &out));
@@ -255,16 +257,15 @@ static void merkle_roots_of_rfc6962(void **state)
     (void)state;
     static const char *const leaves[] = {
         "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"};
-    static const char *const want[] = {
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-        "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-        "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-        "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"};
+    static const char *const want[] = {"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                                       "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+                                       "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+                                       "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+                                       "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+                                       "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+                                       "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+                                       "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+                                       "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"};
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES);
     struct digest hashes[8];
@@ -294,10 +295,11 @@ static void gcm_vectors(void **state)
         const char *plaintext;
         const char *want;
     } rows[] = {
-        {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "", "",
-         "530f8afbc74536b9a963b4f1c4cb738b"},
         {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "",
-         "00000000000000000000000000000000", "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
+         "", "530f8afbc74536b9a963b4f1c4cb738b"},
+        {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "",
+         "00000000000000000000000000000000",
+         "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
         {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888",
          "feedfacedeadbeeffeedfacedeadbeefabaddad2",
          "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
@@ -384,7 +386,8 @@ static void boxes_open_only_as_they_were_sealed(void **state)
     assert_int_equal(box.size, 12 + 100 + 16);
     scoped_secret opened = {0};
     assert_why(box_open(&other, name, buffer_view(&box), &opened), UNTRUSTED, "aead.tag");
-    assert_why(box_open(&key, bytes_of_text(TEXT("eman")), buffer_view(&box), &opened), UNTRUSTED, "aead.tag");
+    assert_why(box_open(&key, bytes_of_text(TEXT("eman")), buffer_view(&box), &opened), UNTRUSTED,
+               "aead.tag");
     assert_why(box_open(&key, name, bytes_slice(buffer_view(&box), 0, 27), &opened), UNTRUSTED, "aead.tag");
     assert_ok(box_open(&key, name, buffer_view(&box), &opened));
     assert_true(secret_equal(&opened, &value));
@@ -410,7 +413,8 @@ static void key_wrap_vectors(void **state)
         {false, "00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f",
          "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"},
         {true, "466f7250617369", "443b17837bb39348610d19202df8a1f9"},
-        {true, "c37b7e6492584340bed12207808941155068f738", "29b7fa191c2165684374eee9f74595e2a42bace75c425b3053efa26ffe1bb32f"},
+        {true, "c37b7e6492584340bed12207808941155068f738",
+         "29b7fa191c2165684374eee9f74595e2a42bace75c425b3053efa26ffe1bb32f"},
     };
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES);
@@ -419,7 +423,8 @@ static void key_wrap_vectors(void **state)
         scoped_secret key = secret_of_hex(&arena, rows[i].key);
         scoped_buffer wrapped;
         buffer_init(&wrapped, 1024);
-        assert_ok(rows[i].padded ? keywrap_pad_seal(&kek, &key, &wrapped) : keywrap_seal(&kek, &key, &wrapped));
+        assert_ok(rows[i].padded ? keywrap_pad_seal(&kek, &key, &wrapped)
+                                 : keywrap_seal(&kek, &key, &wrapped));
         assert_hex(buffer_view(&wrapped), rows[i].want);
         scoped_secret opened = {0};
         assert_ok(rows[i].padded ? keywrap_pad_open(&kek, buffer_view(&wrapped), &opened)

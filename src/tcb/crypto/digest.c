@@ -118,7 +118,7 @@ static fallible derive(const char *name, const char *salt_name, struct bytes sal
     const void *salt_data = salt.size > 0 ? salt.data : nothing;
     const void *info_data = info.size > 0 ? info.data : nothing;
     OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key->data, key->size),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info_data, info.size),
         OSSL_PARAM_construct_octet_string(salt_name, (void *)(uintptr_t)salt_data, salt.size),

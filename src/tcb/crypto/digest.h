@@ -54,7 +54,8 @@ fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info,
                            struct secret *out);
 
 /* RFC 6962 §2.1 Merkle tree hashes: leaf = SHA-256(0 ‖ data), node = SHA-256(1 ‖ left ‖ right), the empty
- * tree SHA-256(""). `leaves` are leaf hashes. `merkle_root` needs count * 32 octets of scratch from the arena. */
+ * tree SHA-256(""). `leaves` are leaf hashes. `merkle_root` needs count * 32 octets of scratch from the
+ * arena. */
 struct digest merkle_leaf(struct bytes data);
 struct digest merkle_node(const struct digest *left, const struct digest *right);
 fallible merkle_root(struct arena *arena, const struct digest *leaves, size_t count, struct digest *out);

@@ -64,9 +64,9 @@ static fallible check_ec(EVP_PKEY *pkey, enum key_kind *out)
     EVP_PKEY_CTX_free(context);
     REQUIRE(on_curve, INVALID, "key.point");
     /* One key has one encoding, whatever form it came in. */
-    REQUIRE(EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                                           "uncompressed") == 1,
-            INTERNAL, "key.point_form");
+    REQUIRE(
+        EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed") == 1,
+        INTERNAL, "key.point_form");
     *out = kind;
     return OK;
 }
@@ -193,7 +193,8 @@ static fallible ec_from_jwk(struct arena *arena, const json_t *jwk, struct key *
     memcpy(point + 1 + size, y.data, size);
     OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     REQUIRE(builder != NULL, NO_MEMORY, "key.memory");
-    if (OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, p256 ? "P-256" : "P-384", 0) != 1 ||
+    if (OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, p256 ? "P-256" : "P-384", 0) !=
+            1 ||
         OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * size) != 1) {
         OSSL_PARAM_BLD_free(builder);
         return FAIL(NO_MEMORY, "key.memory");

@@ -55,7 +55,8 @@ fallible key_pin(const struct key *key, struct digest *out);
 fallible key_thumbprint(const struct key *key, struct digest *out);
 
 /* Private keys as PKCS#8 DER in a secret, and as encrypted PKCS#8 PEM (PBES2, scrypt N=2^14 r=8 p=5,
- * AES-256-CBC: what OpenSSL's own memory limit allows) for files. A wrong passphrase is UNAUTHENTICATED "key.passphrase". */
+ * AES-256-CBC: what OpenSSL's own memory limit allows) for files. A wrong passphrase is UNAUTHENTICATED
+ * "key.passphrase". */
 fallible key_to_pkcs8(const struct key *key, struct secret *out);
 fallible key_from_pkcs8(const struct secret *pkcs8, struct key *out);
 fallible key_to_encrypted_pem(const struct key *key, const struct secret *passphrase, struct buffer *out);
@@ -80,7 +81,8 @@ fallible key_verify(const struct key *key, enum key_algorithm algorithm, struct 
 fallible key_verify_digest(const struct key *key, enum key_algorithm algorithm, struct bytes digest,
                            struct bytes untrusted_signature);
 
-/* RSAES-OAEP (RFC 8017 §7.1) with SHA-1, SHA-256 or SHA-384 for both digest and MGF1; RSAES-PKCS1-v1_5 is not here. */
+/* RSAES-OAEP (RFC 8017 §7.1) with SHA-1, SHA-256 or SHA-384 for both digest and MGF1; RSAES-PKCS1-v1_5 is not
+ * here. */
 enum key_oaep { KEY_OAEP_SHA1, KEY_OAEP_SHA256, KEY_OAEP_SHA384 };
 fallible key_oaep_encrypt(const struct key *key, enum key_oaep oaep, const struct secret *plaintext,
                           struct buffer *out);
@@ -88,8 +90,8 @@ fallible key_oaep_encrypt(const struct key *key, enum key_oaep oaep, const struc
 fallible key_oaep_decrypt(const struct key *key, enum key_oaep oaep, struct bytes untrusted_ciphertext,
                           struct secret *out);
 
-/* PKCS#11 CKM_RSA_AES_KEY_WRAP (SHA-1) and its SHA-256 and SHA-384 forms: OAEP(fresh 256-bit key) ‖ AES-KWP(key
- * material). UNTRUSTED "key.oaep", "keywrap.integrity" or "key.rsa_aes" (form). */
+/* PKCS#11 CKM_RSA_AES_KEY_WRAP (SHA-1) and its SHA-256 and SHA-384 forms: OAEP(fresh 256-bit key) ‖
+ * AES-KWP(key material). UNTRUSTED "key.oaep", "keywrap.integrity" or "key.rsa_aes" (form). */
 fallible key_rsa_aes_wrap(const struct world *world, const struct key *key, enum key_oaep oaep,
                           const struct secret *material, struct buffer *out);
 fallible key_rsa_aes_unwrap(const struct key *key, enum key_oaep oaep, struct bytes untrusted_wrapped,

@@ -15,7 +15,9 @@ static fallible prepare(const struct key *key, enum key_oaep oaep, bool encrypti
 {
     REQUIRE(key->pkey != NULL && key->kind == KEY_RSA, INVALID, "key.kind");
     REQUIRE(encrypting || key->is_private, INVALID, "key.not_private");
-    const EVP_MD *hash = oaep == KEY_OAEP_SHA1 ? EVP_sha1() : oaep == KEY_OAEP_SHA256 ? EVP_sha256() : EVP_sha384();
+    const EVP_MD *hash = oaep == KEY_OAEP_SHA1     ? EVP_sha1()
+                         : oaep == KEY_OAEP_SHA256 ? EVP_sha256()
+                                                   : EVP_sha384();
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
     REQUIRE(context != NULL, NO_MEMORY, "key.memory");
     *out = context; /* the caller frees it in any case */
@@ -52,8 +54,8 @@ fallible key_oaep_decrypt(const struct key *key, enum key_oaep oaep, struct byte
     REQUIRE(untrusted_ciphertext.size == size, UNTRUSTED, "key.oaep");
     scoped_secret secret = {0};
     TRY(secret_new(size, &secret));
-    int done = EVP_PKEY_decrypt(context, secret.data, &size, untrusted_ciphertext.data,
-                                untrusted_ciphertext.size);
+    int done =
+        EVP_PKEY_decrypt(context, secret.data, &size, untrusted_ciphertext.data, untrusted_ciphertext.size);
     REQUIRE(done == 1, UNTRUSTED, "key.oaep");
     secret_shorten(&secret, size);
     *out = (struct secret){0};

@@ -127,8 +127,8 @@ static fallible read_pem(struct bytes pem, const char *label, struct secret *out
     long size = 0;
     REQUIRE(PEM_read_bio(bio, &name, &header, &data, &size) == 1, INVALID, "key.pem.form");
     bool fits = strcmp(name, label) == 0 && header[0] == 0 && size > 0;
-    struct result result = fits ? secret_from((struct bytes){data, (size_t)size}, out)
-                                : FAIL(INVALID, "key.pem.label");
+    struct result result =
+        fits ? secret_from((struct bytes){data, (size_t)size}, out) : FAIL(INVALID, "key.pem.label");
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_clear_free(data, (size_t)size);
@@ -144,8 +144,7 @@ fallible key_from_encrypted_pem(struct bytes pem, const struct secret *passphras
     scoped_envelope *envelope = d2i_X509_SIG(NULL, &at, (long)der.size);
     REQUIRE(envelope != NULL && at == der.data + der.size, INVALID, "key.pem.form");
     REQUIRE(passphrase->size > 0 && passphrase->size <= 1024, UNAUTHENTICATED, "key.passphrase");
-    scoped_info *info =
-        PKCS8_decrypt(envelope, (const char *)passphrase->data, (int)passphrase->size);
+    scoped_info *info = PKCS8_decrypt(envelope, (const char *)passphrase->data, (int)passphrase->size);
     REQUIRE(info != NULL, UNAUTHENTICATED, "key.passphrase");
     return key_from_info(info, out);
 }

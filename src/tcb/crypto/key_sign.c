@@ -32,8 +32,8 @@ static const struct algorithm_row rows[] = {
 
 static const struct algorithm_row *row_of(enum key_algorithm algorithm)
 {
-    bool known = algorithm == KEY_ES256 || algorithm == KEY_ES384 || algorithm == KEY_RS256 ||
-                 algorithm == KEY_PS256;
+    bool known =
+        algorithm == KEY_ES256 || algorithm == KEY_ES384 || algorithm == KEY_RS256 || algorithm == KEY_PS256;
     return known ? &rows[algorithm] : NULL;
 }
 
@@ -67,7 +67,8 @@ static fallible prepare(const struct key *key, const struct algorithm_row *row, 
     REQUIRE(context != NULL, NO_MEMORY, "key.memory");
     *out = context; /* the caller frees it in any case */
     int started = signing ? EVP_PKEY_sign_init(context) : EVP_PKEY_verify_init(context);
-    REQUIRE(started == 1 && EVP_PKEY_CTX_set_signature_md(context, hash_of(row)) == 1, INTERNAL, "key.prepare");
+    REQUIRE(started == 1 && EVP_PKEY_CTX_set_signature_md(context, hash_of(row)) == 1, INTERNAL,
+            "key.prepare");
     if (row->kind != KEY_RSA) {
         return OK;
     }
@@ -108,8 +109,8 @@ static fallible raw_of_der(const struct algorithm_row *row, struct bytes der, ui
     return row->kind == KEY_EC_P256 ? lower(out + size) : OK;
 }
 
-static fallible der_of_raw(const struct algorithm_row *row, struct bytes raw, uint8_t der[static DER_BYTES_MAX],
-                           size_t *out_size)
+static fallible der_of_raw(const struct algorithm_row *row, struct bytes raw,
+                           uint8_t der[static DER_BYTES_MAX], size_t *out_size)
 {
     BIGNUM *r = BN_bin2bn(raw.data, (int)row->part_bytes, NULL);
     BIGNUM *s = BN_bin2bn(raw.data + row->part_bytes, (int)row->part_bytes, NULL);

@@ -39,7 +39,7 @@ static fallible wrap(const EVP_CIPHER *cipher, const struct secret *kek, const s
 }
 
 static fallible unwrap(const EVP_CIPHER *cipher, const struct secret *kek, struct bytes wrapped,
-                     struct secret *out)
+                       struct secret *out)
 {
     REQUIRE(kek->size == AEAD_KEY_BYTES, INVALID, "keywrap.key_size");
     REQUIRE(wrapped.size <= WRAPPED_SIZE_MAX, LIMIT, "keywrap.size");

@@ -20,9 +20,9 @@ struct secret {
 enum { SECRET_SIZE_MAX = 1024 * 1024 };
 
 /* LIMIT "secret.size" beyond the maximum; size 0 gives the empty secret. */
-fallible secret_new(size_t size, struct secret *out);                      /* zeroed */
+fallible secret_new(size_t size, struct secret *out); /* zeroed */
 fallible secret_random(const struct world *world, size_t size, struct secret *out);
-fallible secret_from(struct bytes bytes, struct secret *out);              /* the caller wipes its copy */
+fallible secret_from(struct bytes bytes, struct secret *out); /* the caller wipes its copy */
 void secret_release(struct secret *secret);
 #define scoped_secret defer(secret_release) struct secret
 

@@ -1,7 +1,7 @@
 /* crypto/signature_der.h: ECDSA P-256 signatures as DER (RFC 3279 §2.2.3), for formats that are not JOSE.
  *
- * Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }. Reading takes the one DER form of a pair and nothing else:
- * shortest lengths, shortest positive integers, no trailing octets. Any thread. */
+ * Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }. Reading takes the one DER form of a pair and nothing
+ * else: shortest lengths, shortest positive integers, no trailing octets. Any thread. */
 #pragma once
 
 #include "base/buffer.h"

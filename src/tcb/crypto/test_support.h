@@ -14,23 +14,23 @@
 #include <cmocka.h>
 
 #define assert_ok(result_) assert_ok_at((result_), __FILE__, __LINE__)
-#define assert_why(result_, code_, why_)                                                           \
-    assert_why_at((result_), RESULT_##code_, (why_), __FILE__, __LINE__)
+#define assert_why(result_, code_, why_) assert_why_at((result_), RESULT_##code_, (why_), __FILE__, __LINE__)
 
 static inline void assert_ok_at(struct result result, const char *file, int line)
 {
     if (!result_is_ok(result)) {
-        print_error("%s: %s (%s)\n", result_code_name(result.code), result.why, result.where ? result.where : "");
+        print_error("%s: %s (%s)\n", result_code_name(result.code), result.why,
+                    result.where ? result.where : "");
         _fail(file, line);
     }
 }
 
-static inline void assert_why_at(struct result result, enum result_code code, const char *why, const char *file,
-                                 int line)
+static inline void assert_why_at(struct result result, enum result_code code, const char *why,
+                                 const char *file, int line)
 {
     if (result.code != code || strcmp(result.why, why) != 0) {
-        print_error("got %s %s, want %s %s\n", result_code_name(result.code), result.why, result_code_name(code),
-                    why);
+        print_error("got %s %s, want %s %s\n", result_code_name(result.code), result.why,
+                    result_code_name(code), why);
         _fail(file, line);
     }
 }
@@ -70,7 +70,8 @@ static inline void assert_hex(struct bytes got, const char *want)
 /* A P-256 private key from its `d`. */
 static inline struct key key_of_scalar(struct arena *arena, const char *d_base64url)
 {
-    struct bytes head = from_hex(arena, "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420");
+    struct bytes head =
+        from_hex(arena, "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420");
     struct bytes d = from_base64url(arena, d_base64url);
     assert_int_equal(d.size, 32);
     scoped_secret der = {0};

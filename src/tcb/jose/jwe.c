@@ -10,7 +10,11 @@ static const char algorithm[] = "ECDH-ES+A256KW";
 /* RFC 7518 §4.6.2: AlgorithmID, empty PartyUInfo and PartyVInfo, SuppPubInfo = 256 bits. */
 static fallible derive_kek(const struct key *private_key, const struct key *public_key, struct secret *out)
 {
-    static const char other_info[] = "\0\0\0\16" "ECDH-ES+A256KW" "\0\0\0\0" "\0\0\0\0" "\0\0\1\0";
+    static const char other_info[] = "\0\0\0\16"
+                                     "ECDH-ES+A256KW"
+                                     "\0\0\0\0"
+                                     "\0\0\0\0"
+                                     "\0\0\1\0";
     scoped_secret shared = {0};
     TRY(key_agree(private_key, public_key, &shared));
     struct bytes info = {(const uint8_t *)other_info, sizeof other_info - 1};
@@ -19,8 +23,8 @@ static fallible derive_kek(const struct key *private_key, const struct key *publ
 
 /* --- writing ------------------------------------------------------------------------------------- */
 
-static fallible make_recipient(struct arena *arena, const struct key *recipient, const struct secret *content_key,
-                               json_t *entries)
+static fallible make_recipient(struct arena *arena, const struct key *recipient,
+                               const struct secret *content_key, json_t *entries)
 {
     scoped_key ephemeral = {0};
     TRY(key_generate(KEY_EC_P256, 0, &ephemeral));

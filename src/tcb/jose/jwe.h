@@ -18,11 +18,12 @@ fallible jwe_encrypt(const struct world *world, const char *typ, struct bytes pl
                      const struct key recipients[], size_t recipient_count, struct buffer *out);
 
 /* The plaintext is appended to `out` (initialised by the caller), which is unchanged on failure and
- * needs room for 16 octets more than the plaintext. The arena takes the decoded ciphertext. DENIED "jwe.not_a_recipient", UNTRUSTED "jwe.content" (changed), INVALID
- * "jwe.typ" and others for another form. */
+ * needs room for 16 octets more than the plaintext. The arena takes the decoded ciphertext. DENIED
+ * "jwe.not_a_recipient", UNTRUSTED "jwe.content" (changed), INVALID "jwe.typ" and others for another form. */
 fallible jwe_decrypt(struct arena *arena, struct bytes untrusted_document, const char *typ,
                      const struct key *private_key, struct buffer *out);
 
-/* The kids (thumbprints) of the recipients, in order, copied to the arena. For the receipt and for `result show`. */
+/* The kids (thumbprints) of the recipients, in order, copied to the arena. For the receipt and for `result
+ * show`. */
 fallible jwe_recipients(struct arena *arena, struct bytes untrusted_document,
                         struct text out[JWE_RECIPIENTS_MAX], size_t *out_count);

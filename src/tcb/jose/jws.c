@@ -151,8 +151,8 @@ fallible jws_kid(struct arena *arena, const struct key *key, struct text *out)
     return encode_base64url(arena, digest_view(&thumbprint), out);
 }
 
-static fallible make_header(struct arena *arena, const char *typ, const json_t *further, const struct key *key,
-                            struct text *out)
+static fallible make_header(struct arena *arena, const char *typ, const json_t *further,
+                            const struct key *key, struct text *out)
 {
     scoped_json *header = further == NULL ? json_object() : json_copy((json_t *)(uintptr_t)further);
     REQUIRE(header != NULL, NO_MEMORY, "json.memory");

@@ -22,7 +22,7 @@ struct jws_signature {
 };
 
 struct jws {
-    json_t *document; /* the whole, owned: the texts below are borrowed from it */
+    json_t *document;         /* the whole, owned: the texts below are borrowed from it */
     struct text payload_text; /* base64url as received */
     struct bytes payload;
     json_t *content; /* the payload decoded as a JSON object, owned */
@@ -55,8 +55,8 @@ fallible jws_find(const struct jws *jws, const struct key *key, size_t *out_inde
 fallible jws_sign(const json_t *payload, const char *typ, const json_t *header, const struct key *key,
                   struct buffer *out);
 
-/* Adds a signature over the very same payload octets to an existing document of the same `typ`. CONFLICT "jws.signed_already"
- * if that key has signed. */
+/* Adds a signature over the very same payload octets to an existing document of the same `typ`. CONFLICT
+ * "jws.signed_already" if that key has signed. */
 fallible jws_add_signature(struct arena *arena, const struct jws *jws, const char *typ, const json_t *header,
                            const struct key *key, struct buffer *out);
 

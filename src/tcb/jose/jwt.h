@@ -1,4 +1,5 @@
-/* jose/jwt.h: compact JWS tokens (RFC 7515 §7.1, RFC 7519): access tokens, attestation tokens, release answers.
+/* jose/jwt.h: compact JWS tokens (RFC 7515 §7.1, RFC 7519): access tokens, attestation tokens, release
+ * answers.
  *
  * Verification is strict: the caller's key set and algorithm, never a key from the token's own header
  * (`jwk`, `jku`, `x5c`, `x5u` are ignored as keys; `crit` is refused), alg none does not exist. Times are
@@ -30,8 +31,8 @@ void jwt_keys_release(struct jwt_keys *keys);
 fallible jwt_keys_from_jwks(struct arena *arena, struct bytes untrusted_jwks, struct jwt_keys *out);
 
 struct jwt {
-    json_t *header; /* owned */
-    json_t *claims; /* owned */
+    json_t *header;  /* owned */
+    json_t *claims;  /* owned */
     struct text kid; /* empty if the header has none */
     struct text signing_input;
     struct bytes signature;

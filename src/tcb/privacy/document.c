@@ -246,6 +246,14 @@ fallible document_member_names(struct arena *arena, const json_t *object, size_t
     return OK;
 }
 
+fallible document_keep(struct arena *arena, struct text *text)
+{
+    const char *copy;
+    TRY(arena_cstring(arena, *text, &copy));
+    *text = (struct text){copy, text->size};
+    return OK;
+}
+
 struct result document_within(struct arena *arena, struct result result, const char *format, ...)
 {
     if (result_is_ok(result)) {

@@ -61,6 +61,10 @@ struct text document_dataset_owner(struct text dataset);
 /* Less than, equal to or greater than zero, by octets. */
 int document_compare_text(struct text left, struct text right);
 
+/* Replaces a borrowed text by a copy in the arena with a NUL behind it, for names that messages carry in
+ * `where`: they outlive the document. */
+fallible document_keep(struct arena *arena, struct text *text);
+
 /* The same failure with `prefix` in front of its `where`, so that a message reads "queries[1].output[0].type". */
 struct result document_within(struct arena *arena, struct result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -144,14 +144,13 @@ static void wait_for_quantum(struct job *job, int64_t start_ms)
 fallible job_execute(struct job *job)
 {
     int64_t start_ms = world_monotonic_ms(&job->room->world);
-    struct bytes csv;
     struct result result = gate_open(job->query->output, job->query->output_count, job->query->max_rows,
                                      job->query->max_bytes, &job->gate);
     if (result_is_ok(result)) {
         result = run_child(job);
     }
     if (result_is_ok(result)) {
-        result = gate_finish(&job->gate, &csv);
+        result = gate_finish(&job->gate, &job->csv);
     }
     if (!result_is_ok(result)) {
         wait_for_quantum(job, start_ms);

@@ -58,6 +58,7 @@ struct job {
 
     struct data data;
     struct gate gate;
+    struct bytes csv; /* in the gate, after `execution` */
     struct buffer result;
 };
 

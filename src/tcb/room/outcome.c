@@ -8,14 +8,12 @@
 
 static fallible write_frame(struct job *job, struct buffer *out)
 {
-    struct bytes csv;
-    TRY(gate_finish(&job->gate, &csv));
     struct result_frame frame = {.columns = job->query->output,
                                  .column_count = job->query->output_count,
                                  .run = job->bundle->run_request.run,
                                  .run_request = job->bundle->run_request.document.digest,
                                  .contract = job->bundle->contract.document.digest,
-                                 .csv = csv};
+                                 .csv = job->csv};
     return result_frame_write(&frame, out);
 }
 

@@ -1,0 +1,252 @@
+/*~ truce-room: the program that is measured and attested. Built once per family of TEE; this build's family is linked in
+ *~ from room_family_*.c, so that a room for simulation cannot become one for hardware by an argument.
+ *~
+ *~ The tour: start the query program's spawner, measure both programs, open the collector of evidence, connect the one
+ *~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve. Nothing is opened after that. */
+#include "base/encode.h"
+#include "base/json.h"
+#include "room/room.h"
+#include "room/sandbox.h"
+#include "tee/measurement.h"
+
+#include "main/room_family.h"
+
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { MAIN_ARENA_BYTES_MAX = 16 * 1024 * 1024, USAGE_STATUS = 2 };
+
+struct options {
+    const char *command;
+    const char *folder;
+    const char *host_socket;
+    const char *query_program;
+    uint64_t threads;
+    uint64_t ciphertext_mb;
+    uint64_t engine_memory_mb;
+};
+
+static void print_help(FILE *to, const char *program)
+{
+    fprintf(to,
+            "Usage: %s init DIR                  make what a room of this kind needs\n"
+            "       %s serve DIR --host SOCKET   connect to truce-host and run its jobs\n"
+            "       %s measure                   print what this room measures of itself, as JSON\n"
+            "\n"
+            "Options of serve:\n"
+            "  --host SOCKET          the Unix socket of truce-host (DIR/room.sock of the host)\n"
+            "  --threads N            threads of the engine and of decryption (default: all cores)\n"
+            "  --ciphertext-mb N      granted ciphertext of one job in memory (default 4096)\n"
+            "  --engine-memory-mb N   no query gets more (default 4096)\n"
+            "Options of serve and measure:\n"
+            "  --query PATH           the query program (default: truce-query beside this program)\n",
+            program, program, program);
+}
+
+static fallible parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+    TRY(decode_u64(text_of(text), max, out));
+    REQUIRE(*out > 0, INVALID, "options.number");
+    return OK;
+}
+
+static fallible parse_option(int option, const char *value, struct options *options)
+{
+    switch (option) {
+    case 'h':
+        options->host_socket = value;
+        return OK;
+    case 'q':
+        options->query_program = value;
+        return OK;
+    case 't':
+        return parse_number(value, ROOM_THREADS_MAX, &options->threads);
+    case 'c':
+        return parse_number(value, 1024 * 1024, &options->ciphertext_mb);
+    case 'e':
+        return parse_number(value, 1024 * 1024, &options->engine_memory_mb);
+    default:
+        return FAIL(INVALID, "options.unknown");
+    }
+}
+
+static fallible parse_options(int count, char **arguments, struct options *out)
+{
+    static const struct option known[] = {
+        {"host", required_argument, NULL, 'h'},          {"query", required_argument, NULL, 'q'},
+        {"threads", required_argument, NULL, 't'},       {"ciphertext-mb", required_argument, NULL, 'c'},
+        {"engine-memory-mb", required_argument, NULL, 'e'}, {0},
+    };
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    *out = (struct options){.threads = cores < 1 ? 1 : cores > ROOM_THREADS_MAX ? ROOM_THREADS_MAX : (uint64_t)cores,
+                            .ciphertext_mb = 4096,
+                            .engine_memory_mb = 4096};
+    REQUIRE(count >= 2, INVALID, "options.command");
+    out->command = arguments[1];
+    int option;
+    while ((option = getopt_long(count - 1, arguments + 1, "", known, NULL)) != -1) {
+        TRY(parse_option(option, optarg, out));
+    }
+    int rest = count - 1 - optind;
+    bool takes_folder = strcmp(out->command, "measure") != 0;
+    REQUIRE(rest == (takes_folder ? 1 : 0), INVALID, "options.arguments");
+    out->folder = takes_folder ? arguments[1 + optind] : NULL;
+    return OK;
+}
+
+/* A program that is installed beside this one. */
+static fallible find_beside(struct arena *arena, const char *name, const char **out)
+{
+    char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+    REQUIRE(size > 0, UNAVAILABLE, "room.own_path");
+    path[size] = 0;
+    struct text text;
+    TRY(arena_printf(arena, &text, "%s/%s", dirname(path), name));
+    *out = text.data;
+    return OK;
+}
+
+static fallible measure(struct arena *arena, const struct spawner *spawner, struct bytes *out, struct text *out_lines)
+{
+    struct measurement_list *list;
+    TRY(ARENA_NEW(arena, struct measurement_list, &list));
+    TRY(measurement_add_process(arena, 0, list));
+    TRY(measurement_add_process(arena, spawner->pid, list));
+    struct digest384 digest;
+    TRY(measurement_compute(arena, list, &digest, out_lines));
+    return arena_copy(arena, BYTES_OF(digest.octets), out);
+}
+
+static fallible start_spawner(struct arena *arena, const struct options *options, struct spawner *out)
+{
+    const char *program = options->query_program;
+    if (program == NULL) {
+        TRY(find_beside(arena, "truce-query", &program));
+    }
+    return spawner_start(program, out);
+}
+
+static fallible run_measure(struct arena *arena, const struct options *options)
+{
+    struct spawner spawner = {0};
+    TRY(start_spawner(arena, options, &spawner));
+    struct bytes measurement;
+    struct text lines;
+    struct result result = measure(arena, &spawner, &measurement, &lines);
+    spawner_close(&spawner);
+    TRY(result);
+    scoped_json *report = json_object();
+    struct text hex;
+    TRY(encode_hex(arena, measurement, &hex));
+    TRY(json_set_text(report, "measurement", hex));
+    TRY(json_set_text(report, "type", text_of(room_family->name)));
+    scoped_json *files = json_array();
+    while (lines.size > 0) {
+        const char *end = memchr(lines.data, '\n', lines.size);
+        size_t size = end == NULL ? lines.size : (size_t)(end - lines.data);
+        TRY(json_add_text(files, (struct text){lines.data, size}));
+        size_t step = size + (end == NULL ? 0 : 1);
+        lines = (struct text){lines.data + step, lines.size - step};
+    }
+    TRY(json_set(report, "files", json_incref(files)));
+    struct text text;
+    TRY(json_encode_text(arena, report, &text));
+    printf("%.*s\n", TEXT_ARGS(text));
+    return OK;
+}
+
+static fallible connect_host(const char *path, int *out)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    REQUIRE(strlen(path) < sizeof address.sun_path, INVALID, "room.host_socket.path");
+    strcpy(address.sun_path, path);
+    int host = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(host >= 0, UNAVAILABLE, "room.host_socket");
+    if (connect(host, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(host);
+        return FAIL(UNAVAILABLE, "room.host_socket.connect");
+    }
+    *out = host;
+    return OK;
+}
+
+static fallible run_room(struct room *room)
+{
+    TRY(room_init(room));
+    TRY(sandbox_enter());
+    TRY(room_announce(room));
+    return room_serve(room);
+}
+
+static fallible run_serve(struct arena *arena, const struct options *options)
+{
+    REQUIRE(options->host_socket != NULL, INVALID, "options.host");
+    struct spawner spawner = {0};
+    TRY(start_spawner(arena, options, &spawner));
+    struct room room = {.world = world_of_system(),
+                        .spawner = &spawner,
+                        .limits = {.ciphertext_bytes_max = options->ciphertext_mb << 20,
+                                   .engine_memory_mb_max = options->engine_memory_mb,
+                                   .threads = (size_t)options->threads}};
+    TRY(measure(arena, &spawner, &room.measurement, NULL));
+    scoped_tee tee = {0};
+    TRY(room_family->open(options->folder, room.measurement, &tee));
+    room.tee = &tee;
+    TRY(connect_host(options->host_socket, &room.link.socket));
+    struct result result = run_room(&room);
+    room_release(&room);
+    return result;
+}
+
+static fallible run_command(struct arena *arena, const struct options *options)
+{
+    if (strcmp(options->command, "serve") == 0) {
+        return run_serve(arena, options);
+    }
+    if (strcmp(options->command, "measure") == 0) {
+        return run_measure(arena, options);
+    }
+    REQUIRE(strcmp(options->command, "init") == 0, INVALID, "options.command");
+    struct spawner spawner = {0};
+    TRY(start_spawner(arena, options, &spawner));
+    struct bytes measurement;
+    struct result result = measure(arena, &spawner, &measurement, NULL);
+    spawner_close(&spawner);
+    TRY(result);
+    struct text hex;
+    TRY(encode_hex(arena, measurement, &hex));
+    const char *helper;
+    TRY(find_beside(arena, "truce-simulation-init", &helper));
+    return room_family_init(helper, options->folder, hex.data);
+}
+
+int main(int count, char **arguments)
+{
+    const char *program = count > 0 ? basename(arguments[0]) : "truce-room";
+    if (count >= 2 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0)) {
+        print_help(stdout, program);
+        return 0;
+    }
+    struct options options;
+    scoped_arena arena;
+    arena_init(&arena, MAIN_ARENA_BYTES_MAX);
+    struct result result = parse_options(count, arguments, &options);
+    if (!result_is_ok(result)) {
+        print_help(stderr, program);
+        return USAGE_STATUS;
+    }
+    result = run_command(&arena, &options);
+    if (!result_is_ok(result)) {
+        fprintf(stderr, "%s: %s%s%s. %s\n", program, result.why, result.where ? ": " : "",
+                result.where ? result.where : "", result_code_advice(result.code));
+    }
+    return result_code_exit_status(result.code);
+}

@@ -1,0 +1,45 @@
+/* truce: the command line of a party. Reads the environment once and hands over to the table of commands. */
+#include "party/command/table.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The folder of this program: its companions are installed beside it, unless they are in TRUCE_LIBEXEC. */
+static const char *own_folder(char path[static PATH_MAX])
+{
+    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (size <= 0) {
+        return TRUCE_LIBEXEC;
+    }
+    path[size] = '\0';
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    char query[PATH_MAX + 16];
+    snprintf(query, sizeof(query), "%s/truce-query", path);
+    return access(query, X_OK) == 0 || access(TRUCE_LIBEXEC "/truce-query", X_OK) != 0 ? path : TRUCE_LIBEXEC;
+}
+
+int main(int argc, char *argv[])
+{
+    static const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    char programs[PATH_MAX];
+    char home[PATH_MAX];
+    const char *from_environment = getenv("TRUCE_HOME");
+    const char *user = getenv("HOME");
+    if (from_environment != NULL && from_environment[0] != '\0') {
+        snprintf(home, sizeof(home), "%s", from_environment);
+    } else {
+        snprintf(home, sizeof(home), "%s/.truce", user != NULL ? user : ".");
+    }
+    const char *passphrase_file = getenv("TRUCE_PASSPHRASE_FILE");
+    struct surroundings surroundings = {
+        .home = home,
+        .passphrase_file = passphrase_file != NULL && passphrase_file[0] != '\0' ? passphrase_file : NULL,
+        .programs = own_folder(programs),
+    };
+    return command_main(&surroundings, argc, argv);
+}

@@ -1,0 +1,449 @@
+#include "contract/contract.h"
+
+#include "base/encode.h"
+#include "contract/contract_query.h"
+
+static const char *const members[] = {"type",    "title",      "salt", "parties",     "datasets",  "queries", "queriers",
+                                      "recipients", "tee", "authorities", "residency", "loading", "valid", NULL};
+static const char *const header_members[] = {"explain", "grant", NULL};
+
+/* A family that a room runs on is one row here; `sgx` is known so that its refusal can say why. */
+static const struct {
+    const char *type;
+    enum contract_family family;
+} families[] = {
+    {"sim", CONTRACT_FAMILY_SIM},   {"sevsnpvm", CONTRACT_FAMILY_SNP}, {"tdxvm", CONTRACT_FAMILY_TDX},
+    {"azurevm", CONTRACT_FAMILY_AZURE}, {"sgx", CONTRACT_FAMILY_SGX},
+};
+
+fallible contract_family_find(struct text type, enum contract_family *out)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (text_is(type, families[i].type)) {
+            REQUIRE(families[i].family != CONTRACT_FAMILY_SGX, UNSUPPORTED, "contract.tee.sgx");
+            *out = families[i].family;
+            return OK;
+        }
+    }
+    return FAIL(UNSUPPORTED, "contract.tee.unknown");
+}
+
+/* --- parties and datasets ------------------------------------------------------------------------ */
+
+static fallible refuse_shared_key(const struct contract *contract, size_t index)
+{
+    struct digest keys[2];
+    keys[0] = contract->parties[index].fingerprint;
+    TRY(key_thumbprint(&contract->parties[index].result, &keys[1]));
+    REQUIRE(!digest_equal(&keys[0], &keys[1]), INVALID, "contract.party.key_shared");
+    for (size_t i = 0; i < index; i++) {
+        struct digest result;
+        TRY(key_thumbprint(&contract->parties[i].result, &result));
+        for (size_t k = 0; k < 2; k++) {
+            bool shared = digest_equal(&keys[k], &result) ||
+                          digest_equal(&keys[k], &contract->parties[i].fingerprint);
+            REQUIRE(!shared, INVALID, "contract.party.key_shared");
+        }
+    }
+    return OK;
+}
+
+static fallible read_party(struct arena *arena, const json_t *row, struct contract *contract, size_t index)
+{
+    static const char *const party_members[] = {"name", "signing", "result", NULL};
+    struct contract_party *party = &contract->parties[index];
+    TRY(json_only(arena, row, party_members));
+    TRY(document_get_name(row, "name", &party->name));
+    TRY(document_keep(arena, &party->name));
+    for (size_t i = 0; i < index; i++) {
+        if (text_equal(contract->parties[i].name, party->name)) {
+            return FAIL_AT(INVALID, "contract.party.duplicate", "name");
+        }
+    }
+    TRY(document_get_key(arena, row, "signing", &party->signing));
+    TRY(document_get_key(arena, row, "result", &party->result));
+    TRY(key_thumbprint(&party->signing, &party->fingerprint));
+    return refuse_shared_key(contract, index);
+}
+
+static fallible read_parties(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    size_t count;
+    TRY(document_get_array(contract->document.content, "parties", 1, CONTRACT_PARTIES_MAX, &array, &count));
+    TRY(ARENA_ARRAY(arena, struct contract_party, count, &contract->parties));
+    contract->party_count = count;
+    for (size_t i = 0; i < count; i++) {
+        TRY(document_within(arena, read_party(arena, json_array_get(array, i), contract, i), "parties[%zu]", i));
+    }
+    return OK;
+}
+
+static fallible read_dataset(struct arena *arena, const json_t *row, struct contract *contract, size_t index)
+{
+    static const char *const dataset_members[] = {"table",  "dataset", "owner",        "manifest",
+                                                  "policy", "entity",  "min_entities", NULL};
+    struct contract_dataset *dataset = &contract->datasets[index];
+    struct text owner;
+    TRY(json_only(arena, row, dataset_members));
+    TRY(document_get_name(row, "table", &dataset->table));
+    TRY(document_get_owned(row, &dataset->dataset, &owner));
+    TRY(document_keep(arena, &dataset->table));
+    TRY(document_keep(arena, &dataset->dataset));
+    if (!result_is_ok(contract_find_party(contract, owner, &dataset->owner))) {
+        return FAIL_AT(INVALID, "contract.party.unknown", "owner");
+    }
+    contract->parties[dataset->owner].is_owner = true;
+    for (size_t i = 0; i < index; i++) {
+        if (text_equal(contract->datasets[i].table, dataset->table)) {
+            return FAIL_AT(INVALID, "contract.dataset.table_duplicate", "table");
+        }
+        if (text_equal(contract->datasets[i].dataset, dataset->dataset)) {
+            return FAIL_AT(INVALID, "contract.dataset.duplicate", "dataset");
+        }
+    }
+    TRY(document_get_digest(row, "manifest", &dataset->manifest));
+    TRY(document_get_digest(row, "policy", &dataset->policy));
+    return policy_entity_read(arena, row, row, &dataset->entity);
+}
+
+static fallible read_datasets(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    TRY(document_get_array(contract->document.content, "datasets", 1, CONTRACT_DATASETS_MAX, &array,
+                           &contract->dataset_count));
+    TRY(ARENA_ARRAY(arena, struct contract_dataset, contract->dataset_count, &contract->datasets));
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        TRY(document_within(arena, read_dataset(arena, json_array_get(array, i), contract, i), "datasets[%zu]", i));
+    }
+    return OK;
+}
+
+/* --- queries, queriers, recipients --------------------------------------------------------------- */
+
+static fallible read_queries(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    TRY(document_get_array(contract->document.content, "queries", 1, CONTRACT_QUERIES_MAX, &array,
+                           &contract->query_count));
+    TRY(ARENA_ARRAY(arena, struct contract_query, contract->query_count, &contract->queries));
+    for (size_t i = 0; i < contract->query_count; i++) {
+        struct contract_query *query = &contract->queries[i];
+        TRY(document_within(arena, contract_query_read(arena, json_array_get(array, i), contract, query),
+                            "queries[%zu]", i));
+        for (size_t j = 0; j < i; j++) {
+            if (text_equal(contract->queries[j].name, query->name)) {
+                return FAIL_AT(INVALID, "contract.query.duplicate", arena_where(arena, "queries[%zu]", i));
+            }
+        }
+    }
+    return OK;
+}
+
+static fallible read_party_set(struct arena *arena, const struct contract *contract, const char *member,
+                               size_t **out, size_t *out_count)
+{
+    struct text *names;
+    size_t count;
+    size_t *indexes;
+    TRY(document_get_names(arena, contract->document.content, member, 1, CONTRACT_PARTIES_MAX, &names, &count));
+    TRY(ARENA_ARRAY(arena, size_t, count, &indexes));
+    for (size_t i = 0; i < count; i++) {
+        if (!result_is_ok(contract_find_party(contract, names[i], &indexes[i]))) {
+            return FAIL_AT(INVALID, "contract.party.unknown", arena_where(arena, "%s[%zu]", member, i));
+        }
+    }
+    *out = indexes;
+    *out_count = count;
+    return OK;
+}
+
+/* --- where it may run ---------------------------------------------------------------------------- */
+
+static fallible read_tee(struct arena *arena, const json_t *row, struct contract_tee *tee)
+{
+    static const char *const tee_members[] = {"type", "measurement", "root", NULL};
+    struct text measurement;
+    TRY(json_only(arena, row, tee_members));
+    TRY(json_get_text(row, "type", &tee->type));
+    TRY(document_within(arena, contract_family_find(tee->type, &tee->family), "type"));
+    TRY(json_get_text(row, "measurement", &measurement));
+    TRY(document_within(arena, decode_hex(arena, measurement, &tee->measurement), "measurement"));
+    if (tee->measurement.size != CONTRACT_MEASUREMENT_BYTES) {
+        return FAIL_AT(INVALID, "contract.tee.measurement", "measurement");
+    }
+    tee->has_root = json_has(row, "root");
+    if (tee->has_root != (tee->family == CONTRACT_FAMILY_SIM)) {
+        return FAIL_AT(INVALID, "contract.tee.root", "root");
+    }
+    return tee->has_root ? document_get_digest(row, "root", &tee->root) : OK;
+}
+
+static fallible read_tees(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    bool simulated = false;
+    TRY(document_get_array(contract->document.content, "tee", 1, CONTRACT_TEES_MAX, &array, &contract->tee_count));
+    TRY(ARENA_ARRAY(arena, struct contract_tee, contract->tee_count, &contract->tees));
+    for (size_t i = 0; i < contract->tee_count; i++) {
+        struct contract_tee *tee = &contract->tees[i];
+        TRY(document_within(arena, read_tee(arena, json_array_get(array, i), tee), "tee[%zu]", i));
+        simulated = simulated || tee->family == CONTRACT_FAMILY_SIM;
+        for (size_t j = 0; j < i; j++) {
+            if (contract->tees[j].family == tee->family && bytes_equal(contract->tees[j].measurement, tee->measurement)) {
+                return FAIL_AT(INVALID, "contract.tee.duplicate", arena_where(arena, "tee[%zu]", i));
+            }
+        }
+    }
+    if (simulated && contract->tee_count != 1) {
+        return FAIL_AT(INVALID, "contract.tee.sim_not_alone", "tee");
+    }
+    return OK;
+}
+
+static fallible read_pins(struct arena *arena, const json_t *row, struct contract_authority *authority)
+{
+    json_t *array;
+    TRY(document_get_array(row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, &array, &authority->key_count));
+    TRY(ARENA_ARRAY(arena, struct digest, authority->key_count, &authority->keys));
+    for (size_t i = 0; i < authority->key_count; i++) {
+        struct text text;
+        struct digest *key = &authority->keys[i];
+        bool good = result_is_ok(json_text(json_array_get(array, i), &text)) &&
+                    result_is_ok(digest_from_text(text, key)) &&
+                    (i == 0 || memcmp(key[-1].octets, key->octets, DIGEST_BYTES) < 0);
+        if (!good) {
+            return FAIL_AT(INVALID, "contract.authority.keys", arena_where(arena, "keys[%zu]", i));
+        }
+    }
+    return OK;
+}
+
+static fallible read_authority(struct arena *arena, const json_t *row, const struct contract *contract,
+                               struct contract_authority *authority)
+{
+    static const char *const authority_members[] = {"party", "issuer", "keys", "policy_hash", NULL};
+    struct text party;
+    struct bytes policy_hash;
+    TRY(json_only(arena, row, authority_members));
+    TRY(document_get_name(row, "party", &party));
+    if (!result_is_ok(contract_find_party(contract, party, &authority->party))) {
+        return FAIL_AT(INVALID, "contract.party.unknown", "party");
+    }
+    if (!contract->parties[authority->party].is_owner) {
+        return FAIL_AT(INVALID, "contract.authority.not_an_owner", "party");
+    }
+    TRY(document_get_url(row, "issuer", &authority->issuer));
+    TRY(read_pins(arena, row, authority));
+    TRY(document_get_fixed(arena, row, "policy_hash", DIGEST_BYTES, &policy_hash));
+    memcpy(authority->policy_hash.octets, policy_hash.data, DIGEST_BYTES);
+    return OK;
+}
+
+static fallible require_every_owner(const struct contract *contract)
+{
+    for (size_t i = 0; i < contract->party_count; i++) {
+        bool found = !contract->parties[i].is_owner;
+        for (size_t j = 0; !found && j < contract->authority_count; j++) {
+            found = contract->authorities[j].party == i;
+        }
+        if (!found) {
+            return FAIL_AT(INVALID, "contract.authority.missing", contract->parties[i].name.data);
+        }
+    }
+    return OK;
+}
+
+static fallible read_authorities(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    TRY(document_get_array(contract->document.content, "authorities", 1, CONTRACT_AUTHORITIES_MAX, &array,
+                           &contract->authority_count));
+    TRY(ARENA_ARRAY(arena, struct contract_authority, contract->authority_count, &contract->authorities));
+    for (size_t i = 0; i < contract->authority_count; i++) {
+        struct contract_authority *authority = &contract->authorities[i];
+        TRY(document_within(arena, read_authority(arena, json_array_get(array, i), contract, authority),
+                            "authorities[%zu]", i));
+        for (size_t j = 0; j < i; j++) {
+            if (contract->authorities[j].party == authority->party &&
+                text_equal(contract->authorities[j].issuer, authority->issuer)) {
+                return FAIL_AT(INVALID, "contract.authority.duplicate", arena_where(arena, "authorities[%zu]", i));
+            }
+        }
+    }
+    return require_every_owner(contract);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------- */
+
+static bool is_line(struct text text, size_t max)
+{
+    bool line = text.size >= 1 && text.size <= max && text_is_printable_utf8(text);
+    return line && memchr(text.data, '\n', text.size) == NULL && memchr(text.data, '\r', text.size) == NULL;
+}
+
+static fallible read_residency(struct arena *arena, struct contract *contract)
+{
+    json_t *array;
+    TRY(document_get_array(contract->document.content, "residency", 0, CONTRACT_RESIDENCY_MAX, &array,
+                           &contract->residency_count));
+    TRY(ARENA_ARRAY(arena, struct text, contract->residency_count, &contract->residency));
+    for (size_t i = 0; i < contract->residency_count; i++) {
+        struct text *region = &contract->residency[i];
+        if (!result_is_ok(json_text(json_array_get(array, i), region)) || !is_line(*region, 64)) {
+            return FAIL_AT(INVALID, "contract.residency", arena_where(arena, "residency[%zu]", i));
+        }
+    }
+    return OK;
+}
+
+static fallible read_valid(struct arena *arena, struct contract *contract)
+{
+    static const char *const valid_members[] = {"from", "until", NULL};
+    json_t *valid;
+    TRY(json_get_object(contract->document.content, "valid", &valid));
+    TRY(document_within(arena, json_only(arena, valid, valid_members), "valid"));
+    TRY(document_within(arena, json_get_time(valid, "from", &contract->valid_from), "valid"));
+    TRY(document_within(arena, json_get_time(valid, "until", &contract->valid_until), "valid"));
+    if (contract->valid_from >= contract->valid_until) {
+        return FAIL_AT(INVALID, "contract.valid", "valid");
+    }
+    return OK;
+}
+
+static fallible read_contract(struct arena *arena, struct contract *contract)
+{
+    const json_t *content = contract->document.content;
+    struct text loading;
+    TRY(json_get_text(content, "title", &contract->title));
+    if (!is_line(contract->title, CONTRACT_TITLE_BYTES_MAX)) {
+        return FAIL_AT(INVALID, "contract.title", "title");
+    }
+    TRY(document_get_fixed(arena, content, "salt", CONTRACT_SALT_BYTES, &contract->salt));
+    TRY(json_get_text(content, "loading", &loading));
+    if (!text_is(loading, "all")) {
+        return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
+    }
+    TRY(read_parties(arena, contract));
+    TRY(read_datasets(arena, contract));
+    TRY(read_queries(arena, contract));
+    TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
+    TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
+    TRY(read_tees(arena, contract));
+    TRY(read_authorities(arena, contract));
+    TRY(read_residency(arena, contract));
+    return read_valid(arena, contract);
+}
+
+/* What the signatures' headers say, by party. Whether they hold is `contract_verify`'s question. */
+static fallible read_signatures(struct contract *contract)
+{
+    for (size_t i = 0; i < contract->party_count; i++) {
+        struct contract_party *party = &contract->parties[i];
+        party->is_signed = result_is_ok(jws_find(&contract->document, &party->signing, &party->signature));
+        if (!party->is_signed) {
+            continue;
+        }
+        const json_t *header = contract->document.signatures[party->signature].header;
+        TRY(document_get_digest(header, "explain", &party->explain));
+        party->has_grant = json_has(header, "grant");
+        if (party->has_grant) {
+            TRY(document_get_digest(header, "grant", &party->grant));
+        }
+    }
+    return OK;
+}
+
+fallible contract_parse(struct arena *arena, struct bytes untrusted_bytes, struct contract *out)
+{
+    scoped_contract contract = {0};
+    TRY(document_parse(arena, untrusted_bytes, CONTRACT_TYP, header_members, "contract/1", members,
+                       &contract.document));
+    TRY(read_contract(arena, &contract));
+    TRY(read_signatures(&contract));
+    *out = contract;
+    contract = (struct contract){0};
+    return OK;
+}
+
+fallible contract_parse_payload(struct arena *arena, struct bytes untrusted_payload, struct contract *out)
+{
+    scoped_contract contract = {0};
+    TRY(document_parse_payload(arena, untrusted_payload, "contract/1", members, &contract.document));
+    TRY(read_contract(arena, &contract));
+    *out = contract;
+    contract = (struct contract){0};
+    return OK;
+}
+
+void contract_release(struct contract *contract)
+{
+    for (size_t i = 0; i < contract->party_count; i++) {
+        key_release(&contract->parties[i].signing);
+        key_release(&contract->parties[i].result);
+    }
+    jws_release(&contract->document);
+    *contract = (struct contract){0};
+}
+
+/* --- finding ------------------------------------------------------------------------------------- */
+
+fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index)
+{
+    for (size_t i = 0; i < contract->party_count; i++) {
+        if (text_equal(contract->parties[i].name, name)) {
+            *out_index = i;
+            return OK;
+        }
+    }
+    return FAIL(NOT_FOUND, "contract.party.unknown");
+}
+
+fallible contract_find_dataset(const struct contract *contract, struct text dataset, size_t *out_index)
+{
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        if (text_equal(contract->datasets[i].dataset, dataset)) {
+            *out_index = i;
+            return OK;
+        }
+    }
+    return FAIL(NOT_FOUND, "contract.dataset.unknown");
+}
+
+fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index)
+{
+    for (size_t i = 0; i < contract->query_count; i++) {
+        if (text_equal(contract->queries[i].name, name)) {
+            *out_index = i;
+            return OK;
+        }
+    }
+    return FAIL(NOT_FOUND, "contract.query.unknown");
+}
+
+static bool is_among(const size_t indexes[], size_t count, size_t party)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (indexes[i] == party) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool contract_is_querier(const struct contract *contract, size_t party)
+{
+    return is_among(contract->queriers, contract->querier_count, party);
+}
+
+bool contract_is_recipient(const struct contract *contract, size_t party)
+{
+    return is_among(contract->recipients, contract->recipient_count, party);
+}
+
+fallible contract_check_time(const struct contract *contract, int64_t unix_seconds)
+{
+    REQUIRE(unix_seconds >= contract->valid_from, EXPIRED, "contract.not_yet_valid");
+    REQUIRE(unix_seconds < contract->valid_until, EXPIRED, "contract.expired");
+    return OK;
+}

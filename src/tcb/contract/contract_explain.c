@@ -1,0 +1,231 @@
+#include "contract/contract.h"
+
+#include "base/encode.h"
+#include "contract/quote.h"
+
+/* Every sentence here is hashed into the signatures: changing one makes existing contracts' explain digests
+ * differ, which is a new version of the format. */
+
+enum { EXPLAIN_BYTES_MAX = 16 * 1024 * 1024 };
+
+struct page {
+    struct arena *arena;
+    struct buffer *out;
+};
+
+static fallible say_digest(struct page page, const char *label, const struct digest *digest)
+{
+    struct text text;
+    TRY(digest_to_text(page.arena, digest, &text));
+    return buffer_printf(page.out, "%s %.*s\n", label, TEXT_ARGS(text));
+}
+
+static fallible say_names(struct page page, const struct contract *contract, const size_t parties[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        TRY(buffer_printf(page.out, "  %.*s\n", TEXT_ARGS(contract->parties[parties[i]].name)));
+    }
+    return OK;
+}
+
+static fallible say_opening(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("WHAT THIS CONTRACT MEANS\n\n"
+                                       "Lines behind a bar (|, or : where a long one goes on) are what a party "
+                                       "wrote, with unusual\ncharacters escaped. All other words are Truce's.\n\n")));
+    TRY(say_digest(page, "Contract:", &contract->document.digest));
+    TRY(buffer_add_text(page.out, TEXT("Title:\n")));
+    TRY(quote_block(page.out, 2, contract->title));
+    if (!contract_is_simulated(contract)) {
+        return OK;
+    }
+    return buffer_add_text(
+        page.out, TEXT("\n*** THIS CONTRACT RUNS ON A SIMULATED TEE. IT ISOLATES NOTHING. ***\n"
+                       "Whoever operates the machine can read every row and every key. The simulation shows the\n"
+                       "protocol; it protects no data. Bring only data that everybody may see.\n"));
+}
+
+static fallible say_parties(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("\nPARTIES\n"
+                                       "Compare the fingerprints with what each party told you itself.\n")));
+    for (size_t i = 0; i < contract->party_count; i++) {
+        const struct contract_party *party = &contract->parties[i];
+        struct digest result;
+        TRY(key_thumbprint(&party->result, &result));
+        TRY(buffer_printf(page.out, "  %.*s\n", TEXT_ARGS(party->name)));
+        TRY(say_digest(page, "    fingerprint", &party->fingerprint));
+        TRY(say_digest(page, "    result key ", &result));
+    }
+    return OK;
+}
+
+static fallible say_entity(struct page page, const struct contract_dataset *dataset)
+{
+    if (policy_entity_is_none(&dataset->entity)) {
+        return buffer_add_text(page.out, TEXT("    Its owner declares that it is about nobody: no minimum applies.\n"));
+    }
+    TRY(buffer_add_text(page.out, TEXT("    It is about the entities in column\n")));
+    TRY(quote_block(page.out, 6, dataset->entity.column));
+    return buffer_printf(page.out,
+                         "    (namespace %.*s). A released value stands for at least %llu different ones.\n",
+                         TEXT_ARGS(dataset->entity.namespace), (unsigned long long)dataset->entity.min_entities);
+}
+
+static fallible say_datasets(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("\nWHO BRINGS WHAT\n")));
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        const struct contract_dataset *dataset = &contract->datasets[i];
+        TRY(buffer_printf(page.out, "  %.*s brings %.*s as table %.*s.\n",
+                          TEXT_ARGS(contract->parties[dataset->owner].name), TEXT_ARGS(dataset->dataset),
+                          TEXT_ARGS(dataset->table)));
+        TRY(say_digest(page, "    manifest", &dataset->manifest));
+        TRY(say_digest(page, "    policy  ", &dataset->policy));
+        TRY(say_entity(page, dataset));
+    }
+    return OK;
+}
+
+static fallible say_reads(struct page page, const struct contract *contract, const struct contract_query *query)
+{
+    TRY(buffer_add_text(page.out, TEXT("    It reads inside the room, and nothing else:\n")));
+    for (size_t i = 0; i < query->read_count; i++) {
+        const struct contract_read *read = &query->reads[i];
+        const struct contract_dataset *dataset = &contract->datasets[read->dataset];
+        TRY(buffer_printf(page.out, "      of table %.*s (%.*s)%s\n", TEXT_ARGS(dataset->table),
+                          TEXT_ARGS(contract->parties[dataset->owner].name),
+                          read->column_count == 0 ? " only how many rows there are" : ""));
+        for (size_t c = 0; c < read->column_count; c++) {
+            TRY(quote_block(page.out, 8, read->columns[c]));
+        }
+    }
+    return OK;
+}
+
+static fallible say_parameter(struct page page, const struct contract_parameter *parameter)
+{
+    struct text type;
+    TRY(column_type_to_text(page.arena, parameter->type, &type));
+    TRY(buffer_printf(page.out, "      %.*s, %.*s, %s", TEXT_ARGS(parameter->name), TEXT_ARGS(type),
+                      parameter->is_public ? "visible to the host" : "visible to the room only"));
+    if (parameter->has_min) {
+        TRY(buffer_printf(page.out, ", from %.*s", TEXT_ARGS(parameter->min)));
+    }
+    if (parameter->has_max) {
+        TRY(buffer_printf(page.out, ", up to %.*s", TEXT_ARGS(parameter->max)));
+    }
+    TRY(buffer_add_text(page.out, parameter->value_count > 0 ? TEXT(", one of\n") : TEXT("\n")));
+    for (size_t i = 0; i < parameter->value_count; i++) {
+        TRY(quote_block(page.out, 8, parameter->values[i]));
+    }
+    return OK;
+}
+
+static fallible say_output(struct page page, const struct contract_query *query)
+{
+    TRY(buffer_add_text(page.out, TEXT("    What leaves the room, for the recipients only, in each row:\n")));
+    for (size_t i = 0; i < query->output_count; i++) {
+        struct text type;
+        TRY(column_type_to_text(page.arena, query->output[i].type, &type));
+        TRY(buffer_printf(page.out, "      %.*s, named\n", TEXT_ARGS(type)));
+        TRY(quote_block(page.out, 8, query->output[i].name));
+    }
+    return buffer_printf(page.out,
+                         "    Never more than %llu rows and %llu octets per run, even if the query engine is "
+                         "subverted.\n    A run is stopped after %llu seconds and has %llu MB of memory.\n",
+                         (unsigned long long)query->max_rows, (unsigned long long)query->max_bytes,
+                         (unsigned long long)query->seconds, (unsigned long long)query->memory_mb);
+}
+
+static fallible say_query(struct page page, const struct contract *contract, const struct contract_query *query)
+{
+    TRY(buffer_printf(page.out, "  Query %.*s\n", TEXT_ARGS(query->name)));
+    TRY(quote_block(page.out, 6, query->sql));
+    TRY(say_reads(page, contract, query));
+    TRY(buffer_add_text(page.out, query->parameter_count == 0 ? TEXT("    It has no parameters.\n")
+                                                              : TEXT("    Who asks may choose:\n")));
+    for (size_t i = 0; i < query->parameter_count; i++) {
+        TRY(say_parameter(page, &query->parameters[i]));
+    }
+    return say_output(page, query);
+}
+
+static fallible say_queries(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("\nWHICH QUESTIONS MAY BE ASKED\n")));
+    for (size_t i = 0; i < contract->query_count; i++) {
+        TRY(say_query(page, contract, &contract->queries[i]));
+    }
+    TRY(buffer_add_text(page.out, TEXT("\nWHO MAY ASK, any number of times while the contract is valid\n")));
+    TRY(say_names(page, contract, contract->queriers, contract->querier_count));
+    TRY(buffer_add_text(page.out, TEXT("\nWHO MAY RECEIVE RESULTS, as the one who asks chooses\n")));
+    return say_names(page, contract, contract->recipients, contract->recipient_count);
+}
+
+static fallible say_tees(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("\nWHERE IT MAY RUN\n")));
+    for (size_t i = 0; i < contract->tee_count; i++) {
+        const struct contract_tee *tee = &contract->tees[i];
+        struct text measurement;
+        TRY(encode_hex(page.arena, tee->measurement, &measurement));
+        TRY(buffer_printf(page.out, "  Only code measured, on type %.*s, as\n    %.*s\n", TEXT_ARGS(tee->type),
+                          TEXT_ARGS(measurement)));
+        if (tee->has_root) {
+            TRY(say_digest(page, "    simulation root", &tee->root));
+        }
+    }
+    return OK;
+}
+
+static fallible say_authorities(struct page page, const struct contract *contract)
+{
+    TRY(buffer_add_text(page.out, TEXT("\nWHOSE WORD ON THE EVIDENCE EACH OWNER'S VAULT TAKES\n")));
+    for (size_t i = 0; i < contract->authority_count; i++) {
+        const struct contract_authority *authority = &contract->authorities[i];
+        TRY(buffer_printf(page.out, "  For %.*s, the attestation service\n",
+                          TEXT_ARGS(contract->parties[authority->party].name)));
+        TRY(quote_block(page.out, 4, authority->issuer));
+        TRY(say_digest(page, "    under policy  ", &authority->policy_hash));
+        for (size_t k = 0; k < authority->key_count; k++) {
+            TRY(say_digest(page, "    by signing key", &authority->keys[k]));
+        }
+    }
+    return OK;
+}
+
+static fallible say_terms(struct page page, const struct contract *contract)
+{
+    struct text from;
+    struct text until;
+    TRY(buffer_add_text(page.out, TEXT("\nRESIDENCY, declared by the parties and enforced by nothing\n")));
+    if (contract->residency_count == 0) {
+        TRY(buffer_add_text(page.out, TEXT("  none\n")));
+    }
+    for (size_t i = 0; i < contract->residency_count; i++) {
+        TRY(quote_block(page.out, 2, contract->residency[i]));
+    }
+    TRY(encode_time(page.arena, contract->valid_from, &from));
+    TRY(encode_time(page.arena, contract->valid_until, &until));
+    return buffer_printf(page.out,
+                         "\nVALIDITY\n  From %.*s until %.*s.\n"
+                         "  Each owner can end it at once by disabling its release key; runs in flight may finish.\n"
+                         "  For every run the room reads all granted columns in full.\n",
+                         TEXT_ARGS(from), TEXT_ARGS(until));
+}
+
+fallible contract_explain(struct arena *arena, const struct contract *contract, struct text *out)
+{
+    scoped_buffer buffer;
+    buffer_init(&buffer, EXPLAIN_BYTES_MAX);
+    struct page page = {arena, &buffer};
+    TRY(say_opening(page, contract));
+    TRY(say_parties(page, contract));
+    TRY(say_datasets(page, contract));
+    TRY(say_queries(page, contract));
+    TRY(say_tees(page, contract));
+    TRY(say_authorities(page, contract));
+    TRY(say_terms(page, contract));
+    return arena_copy_text(arena, buffer_text(&buffer), out);
+}

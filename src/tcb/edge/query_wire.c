@@ -1,0 +1,185 @@
+#include "edge/query_wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static void put_u32(uint8_t *out, uint32_t value)
+{
+    for (int i = 0; i < 4; i++) {
+        out[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static fallible send_all(int socket, struct bytes bytes, int flags)
+{
+    while (bytes.size > 0) {
+        ssize_t sent = send(socket, bytes.data, bytes.size, MSG_NOSIGNAL | flags);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        REQUIRE(sent > 0, UNAVAILABLE, "query.frame.send");
+        bytes = bytes_slice(bytes, (size_t)sent, bytes.size);
+    }
+    return OK;
+}
+
+fallible query_frame_send(int socket, uint8_t kind, struct bytes payload)
+{
+    REQUIRE(payload.size <= QUERY_FRAME_BYTES_MAX, LIMIT, "query.frame.size");
+    uint8_t head[5];
+    put_u32(head, (uint32_t)payload.size);
+    head[4] = kind;
+    TRY(send_all(socket, BYTES_OF(head), payload.size > 0 ? MSG_MORE : 0));
+    return send_all(socket, payload, 0);
+}
+
+/* Receives exactly `size` octets; `*out_got` tells how many came before the end. */
+static fallible receive_all(int socket, uint8_t *out, size_t size, size_t *out_got)
+{
+    size_t got = 0;
+    while (got < size) {
+        ssize_t count = recv(socket, out + got, size - got, 0);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        REQUIRE(count >= 0, UNAVAILABLE, "query.frame.receive");
+        if (count == 0) {
+            break;
+        }
+        got += (size_t)count;
+    }
+    *out_got = got;
+    return OK;
+}
+
+fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_kind)
+{
+    uint8_t head[5];
+    size_t got = 0;
+    TRY(receive_all(socket, head, sizeof head, &got));
+    REQUIRE(got != 0, NOT_FOUND, "query.frame.end");
+    REQUIRE(got == sizeof head, CORRUPT, "query.frame.truncated");
+    struct reader reader = reader_of(BYTES_OF(head));
+    uint32_t size = 0;
+    TRY(reader_u32le(&reader, &size));
+    REQUIRE(size <= QUERY_FRAME_BYTES_MAX, LIMIT, "query.frame.size");
+    buffer_clear(payload);
+    uint8_t *data = NULL;
+    TRY(buffer_extend(payload, size, &data));
+    TRY(receive_all(socket, data, size, &got));
+    REQUIRE(got == size, CORRUPT, "query.frame.truncated");
+    *out_kind = head[4];
+    return OK;
+}
+
+void query_read_encode(const struct query_read *read, uint8_t out[QUERY_READ_BYTES])
+{
+    put_u32(out, read->slot);
+    put_u32(out + 4, read->dataset);
+    put_u32(out + 8, read->part);
+    put_u32(out + 12, read->length);
+    put_u32(out + 16, (uint32_t)read->offset);
+    put_u32(out + 20, (uint32_t)(read->offset >> 32));
+}
+
+fallible query_read_decode(struct bytes untrusted_message, struct query_read *out)
+{
+    struct reader reader = reader_of(untrusted_message);
+    struct query_read read = {0};
+    TRY(reader_u32le(&reader, &read.slot));
+    TRY(reader_u32le(&reader, &read.dataset));
+    TRY(reader_u32le(&reader, &read.part));
+    TRY(reader_u32le(&reader, &read.length));
+    TRY(reader_u64le(&reader, &read.offset));
+    TRY(reader_end(&reader));
+    *out = read;
+    return OK;
+}
+
+void query_given_encode(const struct query_given *given, uint8_t out[QUERY_GIVEN_BYTES])
+{
+    put_u32(out, given->slot);
+    put_u32(out + 4, given->given);
+}
+
+fallible query_given_decode(struct bytes message, struct query_given *out)
+{
+    struct reader reader = reader_of(message);
+    struct query_given given = {0};
+    TRY(reader_u32le(&reader, &given.slot));
+    TRY(reader_u32le(&reader, &given.given));
+    TRY(reader_end(&reader));
+    *out = given;
+    return OK;
+}
+
+fallible query_cell_encode(struct buffer *out, const struct query_cell *cell)
+{
+    uint8_t fixed[17] = {(uint8_t)cell->kind};
+    size_t size = 1;
+    if (cell->kind == QUERY_CELL_NUMBER) {
+        unsigned __int128 number = (unsigned __int128)cell->number;
+        for (size = 1; size < 17; size++, number >>= 8) {
+            fixed[size] = (uint8_t)number;
+        }
+    } else if (cell->kind == QUERY_CELL_DATE) {
+        put_u32(fixed + 1, (uint32_t)cell->days);
+        size = 5;
+    } else if (cell->kind == QUERY_CELL_TEXT) {
+        REQUIRE(cell->text.size <= UINT32_MAX, LIMIT, "query.cell.size");
+        put_u32(fixed + 1, (uint32_t)cell->text.size);
+        size = 5;
+    }
+    size_t before = out->size;
+    TRY(buffer_add(out, (struct bytes){fixed, size}));
+    if (cell->kind == QUERY_CELL_TEXT) {
+        struct result added = buffer_add_text(out, cell->text);
+        if (!result_is_ok(added)) {
+            out->size = before;
+            return added;
+        }
+    }
+    return OK;
+}
+
+static fallible number_decode(struct reader *untrusted_cells, __int128 *out)
+{
+    uint64_t low = 0;
+    uint64_t high = 0;
+    TRY(reader_u64le(untrusted_cells, &low));
+    TRY(reader_u64le(untrusted_cells, &high));
+    *out = (__int128)((unsigned __int128)high << 64 | low);
+    return OK;
+}
+
+static fallible text_decode(struct reader *untrusted_cells, struct text *out)
+{
+    uint32_t size = 0;
+    struct bytes bytes;
+    TRY(reader_u32le(untrusted_cells, &size));
+    TRY(reader_take(untrusted_cells, size, &bytes));
+    *out = text_of_bytes(bytes);
+    return OK;
+}
+
+fallible query_cell_decode(struct reader *untrusted_cells, struct query_cell *out)
+{
+    struct reader reader = *untrusted_cells;
+    struct query_cell cell = {0};
+    uint8_t kind = 0;
+    uint32_t days = 0;
+    TRY(reader_u8(&reader, &kind));
+    REQUIRE(kind <= QUERY_CELL_TEXT, CORRUPT, "query.cell.kind");
+    cell.kind = (enum query_cell_kind)kind;
+    if (cell.kind == QUERY_CELL_NUMBER) {
+        TRY(number_decode(&reader, &cell.number));
+    } else if (cell.kind == QUERY_CELL_DATE) {
+        TRY(reader_u32le(&reader, &days));
+        cell.days = (int32_t)days;
+    } else if (cell.kind == QUERY_CELL_TEXT) {
+        TRY(text_decode(&reader, &cell.text));
+    }
+    *untrusted_cells = reader;
+    *out = cell;
+    return OK;
+}

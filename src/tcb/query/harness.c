@@ -1,0 +1,271 @@
+#include "query/harness.h"
+
+#include "query/unsealed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *program_path(void)
+{
+    const char *path = getenv("TRUCE_QUERY");
+    assert_non_null(path);
+    return path;
+}
+
+#define harness_ok(call)                                                                           \
+    do {                                                                                           \
+        struct result harness_result_ = (call);                                                    \
+        if (!result_is_ok(harness_result_)) {                                                      \
+            fail_msg("%s:%d: %s", __FILE__, __LINE__, harness_result_.why);                        \
+        }                                                                                          \
+    } while (0)
+
+void harness_party_start(struct harness_party *party)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    party->pid = fork();
+    if (party->pid == 0) {
+        char *const arguments[] = {(char *)"truce-query", (char *)"--unsealed", NULL};
+        char *const environment[] = {NULL};
+        if (pair[1] == 3) {
+            pair[1] = dup(pair[1]);
+        }
+        dup2(pair[1], 3);
+        execve(program_path(), arguments, environment);
+        _exit(126);
+    }
+    close(pair[1]);
+    party->stream = pair[0];
+}
+
+void harness_party_stop(struct harness_party *party)
+{
+    int status;
+    close(party->stream);
+    assert_int_equal(waitpid(party->pid, &status, 0), party->pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+uint8_t harness_party_ask(struct harness_party *party, const char *request, struct buffer *data,
+                          json_t **out_answer)
+{
+    scoped_buffer payload;
+    buffer_init(&payload, 8 << 20);
+    uint8_t kind = 0;
+    harness_ok(query_frame_send(party->stream, UNSEALED_FRAME_REQUEST, bytes_of_text(text_of(request))));
+    for (;;) {
+        harness_ok(query_frame_receive(party->stream, &payload, &kind));
+        if (kind == UNSEALED_FRAME_DATA) {
+            if (data != NULL) {
+                harness_ok(buffer_add(data, buffer_view(&payload)));
+            }
+        } else if (kind != UNSEALED_FRAME_PROGRESS) {
+            break;
+        }
+    }
+    harness_ok(json_decode(buffer_view(&payload), out_answer));
+    return kind;
+}
+
+void harness_dataset_make(struct harness_dataset *dataset, const char *source, uint64_t part_rows)
+{
+    struct harness_party party;
+    char request[16384];
+    scoped_json *answer = NULL;
+    uint64_t rows = 0;
+    memset(dataset, 0, sizeof *dataset);
+    harness_party_start(&party);
+    snprintf(request, sizeof request, "{\"op\":\"open\",\"source\":%s,\"threads\":2}", source);
+    uint8_t kind = harness_party_ask(&party, request, NULL, &answer);
+    if (kind != UNSEALED_FRAME_SCHEMA) {
+        fail_msg("%s", json_string_value(json_object_get(answer, "message")));
+    }
+    harness_ok(json_get_u64(answer, "rows", INT64_MAX, &rows));
+    for (uint64_t first = 0; first < rows; first += part_rows) {
+        scoped_json *end = NULL;
+        struct buffer *part = &dataset->parts[dataset->part_count++];
+        assert_true(dataset->part_count <= HARNESS_PARTS_MAX);
+        buffer_init(part, 256 << 20);
+        snprintf(request, sizeof request,
+                 "{\"op\":\"part\",\"first\":%llu,\"count\":%llu,\"row_group_rows\":122880,"
+                 "\"compression\":\"zstd\"}",
+                 (unsigned long long)first, (unsigned long long)part_rows);
+        kind = harness_party_ask(&party, request, part, &end);
+        if (kind != UNSEALED_FRAME_END) {
+            fail_msg("%s", json_string_value(json_object_get(end, "message")));
+        }
+        uint64_t size = 0;
+        harness_ok(json_get_u64(end, "size", INT64_MAX, &size));
+        assert_int_equal(size, part->size);
+    }
+    harness_party_stop(&party);
+}
+
+void harness_dataset_release(struct harness_dataset *dataset)
+{
+    for (uint32_t i = 0; i < dataset->part_count; i++) {
+        buffer_release(&dataset->parts[i]);
+    }
+}
+
+/* Serves reads until the socket ends. */
+static void *room_serve(void *argument)
+{
+    struct harness_room *room = argument;
+    uint8_t message[QUERY_READ_BYTES + 1];
+    ssize_t got;
+    while ((got = recv(room->read_socket, message, sizeof message, 0)) > 0) {
+        struct query_read wish;
+        if (!result_is_ok(query_read_decode((struct bytes){message, (size_t)got}, &wish)) ||
+            wish.slot >= HARNESS_SLOTS || wish.dataset >= HARNESS_DATASETS_MAX ||
+            room->datasets[wish.dataset] == NULL || wish.length > QUERY_SLOT_BYTES ||
+            wish.part >= room->datasets[wish.dataset]->part_count) {
+            break;
+        }
+        struct bytes given = bytes_slice(buffer_view(&room->datasets[wish.dataset]->parts[wish.part]),
+                                         wish.offset, wish.length);
+        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES, given.data, given.size);
+        uint8_t reply[QUERY_GIVEN_BYTES];
+        query_given_encode(&(struct query_given){wish.slot, (uint32_t)given.size}, reply);
+        send(room->read_socket, reply, sizeof reply, MSG_NOSIGNAL);
+        room->octets_served += given.size;
+        room->reads_served++;
+    }
+    close(room->read_socket);
+    return NULL;
+}
+
+void harness_room_start(struct harness_room *room)
+{
+    harness_ok(spawner_start(program_path(), &room->spawner));
+}
+
+void harness_room_stop(struct harness_room *room)
+{
+    spawner_close(&room->spawner);
+}
+
+static void until_end(int stream, int deadline_ms, struct harness_room *room, pid_t pid,
+                      struct harness_run *out)
+{
+    scoped_buffer payload;
+    buffer_init(&payload, 64 << 20);
+    uint8_t kind = 0;
+    struct pollfd wait = {.fd = stream, .events = POLLIN};
+    if (poll(&wait, 1, deadline_ms) == 0) {
+        harness_ok(spawner_kill(&room->spawner, pid));
+    }
+    while (result_is_ok(query_frame_receive(stream, &payload, &kind))) {
+        out->last = kind;
+        if (kind == QUERY_FRAME_CELLS) {
+            harness_ok(buffer_add(&out->cells, buffer_view(&payload)));
+        }
+    }
+}
+
+void harness_run(struct harness_room *room, const char *request, int deadline_ms, struct harness_run *out)
+{
+    int stream[2];
+    int reads[2];
+    pid_t pid = 0;
+    memset(out, 0, sizeof *out);
+    buffer_init(&out->cells, 256 << 20);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reads), 0);
+    int memory = memfd_create("slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(memory, HARNESS_SLOTS * QUERY_SLOT_BYTES), 0);
+    room->slots = mmap(NULL, HARNESS_SLOTS * QUERY_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    assert_ptr_not_equal(room->slots, MAP_FAILED);
+    room->read_socket = reads[0];
+    room->octets_served = room->reads_served = 0;
+    assert_int_equal(pthread_create(&room->server, NULL, room_serve, room), 0);
+    struct spawner_descriptors given = {stream[1], reads[1], memory};
+    harness_ok(spawner_spawn(&room->spawner, SPAWNER_RUN, &given, &pid));
+    close(stream[1]);
+    close(reads[1]);
+    close(memory);
+    harness_ok(query_frame_send(stream[0], QUERY_FRAME_RUN, bytes_of_text(text_of(request))));
+    until_end(stream[0], deadline_ms, room, pid, out);
+    close(stream[0]);
+    pthread_join(room->server, NULL);
+    harness_ok(spawner_wait_exit(&room->spawner, pid, 10000, &out->status));
+    munmap(room->slots, HARNESS_SLOTS * QUERY_SLOT_BYTES);
+}
+
+uint8_t harness_vet(struct harness_room *room, const char *request, json_t **out_answer)
+{
+    int stream[2];
+    int status;
+    pid_t pid = 0;
+    uint8_t kind = 0;
+    scoped_buffer payload;
+    buffer_init(&payload, 16 << 20);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
+    struct spawner_descriptors given = {.stream = stream[1]};
+    harness_ok(spawner_spawn(&room->spawner, SPAWNER_VET, &given, &pid));
+    close(stream[1]);
+    harness_ok(query_frame_send(stream[0], QUERY_FRAME_VET, bytes_of_text(text_of(request))));
+    *out_answer = NULL;
+    if (result_is_ok(query_frame_receive(stream[0], &payload, &kind))) {
+        harness_ok(json_decode(buffer_view(&payload), out_answer));
+    }
+    close(stream[0]);
+    harness_ok(spawner_wait_exit(&room->spawner, pid, 30000, &status));
+    return kind;
+}
+
+static void number_text(__int128 number, char *out)
+{
+    char digits[64];
+    size_t count = 0;
+    unsigned __int128 left = number < 0 ? -(unsigned __int128)number : (unsigned __int128)number;
+    do {
+        digits[count++] = (char)('0' + (int)(left % 10));
+        left /= 10;
+    } while (left > 0);
+    if (number < 0) {
+        *out++ = '-';
+    }
+    while (count > 0) {
+        *out++ = digits[--count];
+    }
+    *out = '\0';
+}
+
+char *harness_cells_text(const struct harness_run *run, size_t columns)
+{
+    struct reader reader = reader_of(buffer_view(&run->cells));
+    scoped_buffer text;
+    buffer_init(&text, 64 << 20);
+    for (size_t i = 0; reader_left(&reader) > 0; i++) {
+        struct query_cell cell;
+        char number[64];
+        harness_ok(query_cell_decode(&reader, &cell));
+        number_text(cell.number, number);
+        if (cell.kind == QUERY_CELL_NUMBER) {
+            harness_ok(buffer_add_text(&text, text_of(number)));
+        } else if (cell.kind == QUERY_CELL_DATE) {
+            harness_ok(buffer_printf(&text, "@%d", cell.days));
+        } else if (cell.kind == QUERY_CELL_TEXT) {
+            harness_ok(buffer_add_text(&text, cell.text));
+        } else {
+            harness_ok(buffer_add_text(&text, TEXT("NULL")));
+        }
+        harness_ok(buffer_add_byte(&text, (i + 1) % columns == 0 ? '\n' : '|'));
+    }
+    harness_ok(buffer_add_byte(&text, 0));
+    return strdup((const char *)text.data);
+}

@@ -1,0 +1,342 @@
+#include "query/run.h"
+
+#include "base/json.h"
+#include "edge/query_wire.h"
+#include "query/engine.h"
+#include "query/sandbox.h"
+#include "query/vfs.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    REQUEST_BYTES_MAX = 16 << 20,
+    ARENA_BYTES_MAX = 64 << 20,
+    TABLES_MAX = 64,
+    OUTPUTS_MAX = 1024,
+    THREADS_MAX = 256,
+    RESULT_BYTES_MAX = 1 << 30,
+    CELLS_FRAME_BYTES = 1 << 20,
+    /* Address space of the program, its libraries, thread stacks and the allocator's reserve. */
+    PROGRAM_BYTES = 384 << 20,
+    THREAD_BYTES = 16 << 20,
+    CPU_SECONDS = 24 * 3600, /* the room kills at the deadline; this is for a room that is gone */
+};
+
+struct run_table {
+    struct text name;
+    uint64_t dataset;
+};
+
+struct run {
+    struct text executed;
+    struct run_table tables[TABLES_MAX];
+    size_t table_count;
+    struct vfs_dataset datasets[QUERY_DATASETS_MAX];
+    struct text output_types[OUTPUTS_MAX];
+    size_t output_count;
+    uint64_t threads;
+    uint64_t memory_mb;
+    uint64_t max_rows;
+    uint64_t max_bytes;
+};
+
+static fallible part_sizes(struct arena *arena, json_t *parts, struct vfs_dataset *out)
+{
+    size_t count = json_array_size(parts);
+    REQUIRE(count >= 1 && count <= QUERY_PARTS_MAX, INVALID, "run.request.parts");
+    uint64_t *sizes = NULL;
+    TRY(ARENA_ARRAY(arena, uint64_t, count, &sizes));
+    for (size_t i = 0; i < count; i++) {
+        TRY(json_get_u64(json_array_get(parts, i), "size", INT64_MAX, &sizes[i]));
+    }
+    *out = (struct vfs_dataset){sizes, (uint32_t)count};
+    return OK;
+}
+
+static fallible tables_read(struct arena *arena, json_t *request, struct run *run)
+{
+    json_t *tables = NULL;
+    json_t *parts = NULL;
+    TRY(json_get_array(request, "tables", &tables));
+    run->table_count = json_array_size(tables);
+    REQUIRE(run->table_count <= TABLES_MAX, LIMIT, "run.request.tables");
+    for (size_t i = 0; i < run->table_count; i++) {
+        json_t *table = json_array_get(tables, i);
+        struct run_table *out = &run->tables[i];
+        TRY(json_get_text(table, "name", &out->name));
+        TRY(json_get_u64(table, "dataset", QUERY_DATASETS_MAX - 1, &out->dataset));
+        TRY(json_get_array(table, "parts", &parts));
+        TRY(part_sizes(arena, parts, &run->datasets[out->dataset]));
+    }
+    return OK;
+}
+
+static fallible request_read(struct arena *arena, json_t *request, struct run *run)
+{
+    json_t *output = NULL;
+    TRY(json_get_text(request, "executed", &run->executed));
+    TRY(tables_read(arena, request, run));
+    TRY(json_get_array(request, "output", &output));
+    run->output_count = json_array_size(output);
+    REQUIRE(run->output_count >= 1 && run->output_count <= OUTPUTS_MAX, LIMIT, "run.request.output");
+    for (size_t i = 0; i < run->output_count; i++) {
+        TRY(json_get_text(json_array_get(output, i), "type", &run->output_types[i]));
+    }
+    TRY(json_get_u64(request, "threads", THREADS_MAX, &run->threads));
+    TRY(json_get_u64(request, "memory_mb", 1 << 24, &run->memory_mb));
+    TRY(json_get_u64(request, "max_rows", INT64_MAX, &run->max_rows));
+    TRY(json_get_u64(request, "max_bytes", RESULT_BYTES_MAX, &run->max_bytes));
+    REQUIRE(run->threads >= 1 && run->memory_mb >= 16, INVALID, "run.request.limits");
+    return OK;
+}
+
+static fallible memory_map(int memory, struct vfs_sealed *sealed)
+{
+    struct stat status;
+    REQUIRE(syscall(SYS_fstat, memory, &status) == 0, INVALID, "run.memory");
+    size_t slots = (size_t)status.st_size / QUERY_SLOT_BYTES;
+    REQUIRE(slots >= 1, INVALID, "run.memory.size");
+    slots = slots < QUERY_SLOTS_MAX ? slots : QUERY_SLOTS_MAX;
+    void *mapped = mmap(NULL, slots * QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, memory, 0);
+    REQUIRE(mapped != MAP_FAILED, INTERNAL, "run.memory.map");
+    syscall(SYS_close, memory);
+    sealed->slots = mapped;
+    sealed->slot_count = (uint32_t)slots;
+    return OK;
+}
+
+static fallible view_create(struct engine *engine, const struct run *run, const struct run_table *table)
+{
+    scoped_buffer text;
+    buffer_init(&text, REQUEST_BYTES_MAX);
+    TRY(buffer_add_text(&text, TEXT("CREATE VIEW ")));
+    TRY(engine_quote_name(&text, table->name));
+    TRY(buffer_add_text(&text, TEXT(" AS SELECT * FROM read_parquet([")));
+    for (uint32_t part = 0; part < run->datasets[table->dataset].part_count; part++) {
+        TRY(buffer_printf(&text, "%s'/sealed/%u/%u'", part == 0 ? "" : ",", (unsigned)table->dataset, part));
+    }
+    TRY(buffer_add_text(&text, TEXT("], hive_partitioning=false, union_by_name=false)")));
+    return engine_execute(engine, buffer_text(&text));
+}
+
+static __int128 integer_at(const void *data, duckdb_type type, idx_t row)
+{
+    switch (type) {
+    case DUCKDB_TYPE_TINYINT:
+        return ((const int8_t *)data)[row];
+    case DUCKDB_TYPE_SMALLINT:
+        return ((const int16_t *)data)[row];
+    case DUCKDB_TYPE_INTEGER:
+        return ((const int32_t *)data)[row];
+    case DUCKDB_TYPE_BIGINT:
+        return ((const int64_t *)data)[row];
+    case DUCKDB_TYPE_UTINYINT:
+        return ((const uint8_t *)data)[row];
+    case DUCKDB_TYPE_USMALLINT:
+        return ((const uint16_t *)data)[row];
+    case DUCKDB_TYPE_UINTEGER:
+        return ((const uint32_t *)data)[row];
+    case DUCKDB_TYPE_UBIGINT:
+        return ((const uint64_t *)data)[row];
+    default: { /* HUGEINT: a vector is aligned for 8 octets only */
+        __int128 value;
+        memcpy(&value, (const char *)data + row * sizeof value, sizeof value);
+        return value;
+    }
+    }
+}
+
+/* How DuckDB stores a DECIMAL of that width. */
+static duckdb_type decimal_storage(uint8_t width)
+{
+    return width <= 4    ? DUCKDB_TYPE_SMALLINT
+           : width <= 9  ? DUCKDB_TYPE_INTEGER
+           : width <= 18 ? DUCKDB_TYPE_BIGINT
+                         : DUCKDB_TYPE_HUGEINT;
+}
+
+struct column {
+    const void *data;
+    const uint64_t *validity;
+    enum query_cell_kind kind;
+    duckdb_type storage;
+};
+
+static void cell_at(const struct column *column, idx_t row, struct query_cell *out)
+{
+    *out = (struct query_cell){0};
+    if (column->validity != NULL && (column->validity[row / 64] >> (row % 64) & 1) == 0) {
+        return;
+    }
+    out->kind = column->kind;
+    if (column->kind == QUERY_CELL_NUMBER) {
+        out->number = integer_at(column->data, column->storage, row);
+    } else if (column->kind == QUERY_CELL_DATE) {
+        out->days = ((const int32_t *)column->data)[row];
+    } else {
+        const duckdb_string *string = &((const duckdb_string *)column->data)[row];
+        bool inlined = string->inlined.length <= sizeof string->inlined.data;
+        out->text = (struct text){inlined ? string->inlined.data : string->pointer.data,
+                                  string->inlined.length};
+    }
+}
+
+/* Checks the result's columns against the declared types and learns how to read them. */
+static fallible columns_check(struct arena *arena, const struct run *run, duckdb_result *result,
+                              struct column *columns)
+{
+    REQUIRE(duckdb_column_count(result) == run->output_count, INVALID, "run.output.count");
+    for (size_t i = 0; i < run->output_count; i++) {
+        scoped_duckdb_type type = duckdb_column_logical_type(result, i);
+        const char *name = engine_type_name(arena, type);
+        REQUIRE(name != NULL && text_is(run->output_types[i], name), INVALID, "run.output.type");
+        duckdb_type id = duckdb_get_type_id(type);
+        columns[i].storage = id == DUCKDB_TYPE_DECIMAL ? decimal_storage(duckdb_decimal_width(type)) : id;
+        if (id == DUCKDB_TYPE_DATE) {
+            columns[i].kind = QUERY_CELL_DATE;
+        } else if (id == DUCKDB_TYPE_VARCHAR) {
+            columns[i].kind = QUERY_CELL_TEXT;
+        } else {
+            bool number = id == DUCKDB_TYPE_DECIMAL || id == DUCKDB_TYPE_HUGEINT ||
+                          (id >= DUCKDB_TYPE_TINYINT && id <= DUCKDB_TYPE_UBIGINT);
+            REQUIRE(number, INVALID, "run.output.type");
+            columns[i].kind = QUERY_CELL_NUMBER;
+        }
+    }
+    return OK;
+}
+
+/* Where a frame may end: the size of `cells` after some row. */
+struct frame_ends {
+    size_t *ends;
+    size_t count;
+};
+
+static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, struct column *columns,
+                             struct buffer *cells, struct frame_ends *frames)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    for (size_t i = 0; i < run->output_count; i++) {
+        duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, i);
+        columns[i].data = duckdb_vector_get_data(vector);
+        columns[i].validity = duckdb_vector_get_validity(vector);
+    }
+    for (idx_t row = 0; row < rows; row++) {
+        size_t before = frames->count == 0 ? 0 : frames->ends[frames->count - 1];
+        size_t start = cells->size;
+        for (size_t i = 0; i < run->output_count; i++) {
+            struct query_cell cell;
+            cell_at(&columns[i], row, &cell);
+            TRY(query_cell_encode(cells, &cell));
+        }
+        if (start > before && cells->size - before > CELLS_FRAME_BYTES) {
+            frames->ends[frames->count++] = start;
+        }
+    }
+    return OK;
+}
+
+static fallible result_encode(struct arena *arena, const struct run *run, duckdb_result *result,
+                              struct buffer *cells, struct frame_ends *frames)
+{
+    struct column *columns = NULL;
+    TRY(ARENA_ARRAY(arena, struct column, run->output_count, &columns));
+    TRY(columns_check(arena, run, result, columns));
+    TRY(ARENA_ARRAY(arena, size_t, 2 * (size_t)run->max_bytes / CELLS_FRAME_BYTES + 2, &frames->ends));
+    uint64_t rows = 0;
+    for (;;) {
+        scoped_duckdb_chunk chunk = duckdb_fetch_chunk(*result);
+        if (chunk == NULL) {
+            break;
+        }
+        rows += duckdb_data_chunk_get_size(chunk);
+        REQUIRE(rows <= run->max_rows, LIMIT, "run.output.rows");
+        TRY(chunk_encode(run, chunk, columns, cells, frames));
+    }
+    frames->ends[frames->count++] = cells->size;
+    return OK;
+}
+
+static fallible execute(struct arena *arena, struct engine *engine, const struct run *run,
+                        struct buffer *cells, struct frame_ends *frames)
+{
+    const char *text = NULL;
+    TRY(arena_cstring(arena, run->executed, &text));
+    scoped_duckdb_statement prepared = NULL;
+    scoped_duckdb_result result = {0};
+    REQUIRE(duckdb_prepare(engine->connection, text, &prepared) == DuckDBSuccess, INVALID, "run.prepare");
+    REQUIRE(duckdb_execute_prepared(prepared, &result) == DuckDBSuccess, INVALID, "run.execute");
+    return result_encode(arena, run, &result, cells, frames);
+}
+
+static fallible frames_send(int stream, struct buffer *cells, const struct frame_ends *frames)
+{
+    size_t start = 0;
+    for (size_t i = 0; i < frames->count; i++) {
+        struct bytes rows = bytes_slice(buffer_view(cells), start, frames->ends[i] - start);
+        if (rows.size > 0) {
+            TRY(query_frame_send(stream, QUERY_FRAME_CELLS, rows));
+        }
+        start = frames->ends[i];
+    }
+    return query_frame_send(stream, QUERY_FRAME_END, (struct bytes){0});
+}
+
+static fallible run_confined(struct arena *arena, struct run *run, struct buffer *cells,
+                             struct frame_ends *frames)
+{
+    struct sandbox_limits limits = {
+        .address_space_bytes = (run->memory_mb << 20) + PROGRAM_BYTES + run->threads * THREAD_BYTES,
+        .cpu_seconds = CPU_SECONDS,
+    };
+    TRY(sandbox_enter(&limits));
+    /* The engine's own limit covers its buffers only; the rest of the room's allowance is for what it forgets. */
+    struct engine_options options = {.files = ENGINE_FILES_SEALED, .threads = (unsigned)run->threads,
+                                     .memory_bytes = (run->memory_mb << 20) / 8 * 7};
+    struct engine engine = {0};
+    TRY(engine_open(&options, &engine));
+    for (size_t i = 0; i < run->table_count; i++) {
+        TRY(view_create(&engine, run, &run->tables[i]));
+    }
+    TRY(engine_lock(&engine));
+    return execute(arena, &engine, run, cells, frames);
+}
+
+static fallible run_task(int stream, int read_socket, int memory)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    scoped_buffer payload;
+    buffer_init(&payload, REQUEST_BYTES_MAX);
+    scoped_json *request = NULL;
+    struct run *run = NULL;
+    uint8_t kind = 0;
+    TRY(query_frame_receive(stream, &payload, &kind));
+    REQUIRE(kind == QUERY_FRAME_RUN, INVALID, "run.request.kind");
+    TRY(json_decode(buffer_view(&payload), &request));
+    TRY(ARENA_NEW(&arena, struct run, &run));
+    TRY(request_read(&arena, request, run));
+    struct vfs_sealed sealed = {.read_socket = read_socket, .datasets = run->datasets,
+                                .dataset_count = QUERY_DATASETS_MAX};
+    TRY(memory_map(memory, &sealed));
+    vfs_enter_sealed(&sealed);
+    scoped_buffer cells;
+    buffer_init(&cells, run->max_bytes);
+    struct frame_ends frames = {0};
+    TRY(run_confined(&arena, run, &cells, &frames));
+    return frames_send(stream, &cells, &frames);
+}
+
+void run_serve(int stream, int read_socket, int memory)
+{
+    struct result result = run_task(stream, read_socket, memory);
+    if (!result_is_ok(result)) {
+        /* Nothing was sent yet, or the room is gone and this fails too. */
+        struct result told = query_frame_send(stream, QUERY_FRAME_FAILED, (struct bytes){0});
+        (void)told;
+    }
+}

@@ -1,0 +1,168 @@
+#include "query/spawner.h"
+
+#include "query/spawner_wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { START_WAIT_MS = 20000 }; /* the program loads the engine's library */
+
+/* In the child: only async-signal-safe calls. */
+static _Noreturn void become_program(const char *path, int control, pid_t parent)
+{
+    char *const arguments[] = {(char *)"truce-query", NULL};
+    char *const environment[] = {NULL};
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent) {
+        _exit(125);
+    }
+    if (control == SPAWNER_CONTROL_DESCRIPTOR) {
+        fcntl(control, F_SETFD, 0);
+    } else if (dup2(control, SPAWNER_CONTROL_DESCRIPTOR) < 0) {
+        _exit(125);
+    }
+    if (close_range(SPAWNER_CONTROL_DESCRIPTOR + 1, ~0U, 0) != 0) {
+        _exit(125);
+    }
+    execve(path, arguments, environment);
+    _exit(126);
+}
+
+void spawner_close(struct spawner *spawner)
+{
+    if (spawner->pid > 0) {
+        close(spawner->control);
+        while (waitpid(spawner->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    *spawner = (struct spawner){0};
+}
+
+static fallible request_send(struct spawner *spawner, const struct spawner_request *request,
+                             const int *descriptors, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(3 * sizeof(int))];
+    } control = {0};
+    struct iovec part = {(void *)request, sizeof *request};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(spawner->control, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    REQUIRE(sent == (ssize_t)sizeof *request, UNAVAILABLE, "spawner.send");
+    return OK;
+}
+
+static fallible report_receive(struct spawner *spawner, int timeout_ms, struct spawner_report *out)
+{
+    struct pollfd wait = {.fd = spawner->control, .events = POLLIN};
+    int ready;
+    do {
+        ready = poll(&wait, 1, timeout_ms);
+    } while (ready < 0 && errno == EINTR);
+    REQUIRE(ready >= 0, UNAVAILABLE, "spawner.poll");
+    REQUIRE(ready > 0, TIMEOUT, "spawner.timeout");
+    struct spawner_report report;
+    struct iovec part = {&report, sizeof report};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t got = recvmsg(spawner->control, &message, 0);
+    REQUIRE(got == (ssize_t)sizeof report, UNAVAILABLE, "spawner.gone");
+    *out = report;
+    return OK;
+}
+
+fallible spawner_start(const char *path, struct spawner *out)
+{
+    int pair[2];
+    REQUIRE(access(path, X_OK) == 0, UNAVAILABLE, "spawner.program");
+    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, UNAVAILABLE, "spawner.socket");
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_program(path, pair[1], parent);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return FAIL(UNAVAILABLE, "spawner.fork");
+    }
+    struct spawner spawner = {.control = pair[0], .pid = pid};
+    struct spawner_report report;
+    struct result result = report_receive(&spawner, START_WAIT_MS, &report);
+    if (!result_is_ok(result) || report.news != SPAWNER_NEWS_READY) {
+        kill(pid, SIGKILL);
+        spawner_close(&spawner);
+        return FAIL(UNAVAILABLE, "spawner.start");
+    }
+    *out = spawner;
+    return OK;
+}
+
+/* An exit that somebody may ask for later. */
+static fallible exit_keep(struct spawner *spawner, const struct spawner_report *report)
+{
+    if (spawner->exit_count == SPAWNER_TASKS_MAX) {
+        memmove(spawner->exits, spawner->exits + 1, sizeof spawner->exits - sizeof *spawner->exits);
+        spawner->exit_count--;
+    }
+    REQUIRE(report->news == SPAWNER_NEWS_EXITED, INTERNAL, "spawner.report");
+    spawner->exits[spawner->exit_count++] = (struct spawner_exit){report->pid, report->status};
+    return OK;
+}
+
+fallible spawner_spawn(struct spawner *spawner, enum spawner_task task,
+                       const struct spawner_descriptors *descriptors, pid_t *out_pid)
+{
+    const int given[] = {descriptors->stream, descriptors->read_socket, descriptors->memory};
+    struct spawner_request request = {.order = task == SPAWNER_RUN ? SPAWNER_ORDER_RUN : SPAWNER_ORDER_VET};
+    TRY(request_send(spawner, &request, given, task == SPAWNER_RUN ? 3 : 1));
+    for (;;) {
+        struct spawner_report report;
+        TRY(report_receive(spawner, -1, &report));
+        REQUIRE(report.news != SPAWNER_NEWS_REFUSED, LIMIT, "spawner.task.refused");
+        if (report.news == SPAWNER_NEWS_SPAWNED) {
+            *out_pid = report.pid;
+            return OK;
+        }
+        TRY(exit_keep(spawner, &report));
+    }
+}
+
+fallible spawner_kill(struct spawner *spawner, pid_t pid)
+{
+    struct spawner_request request = {.order = SPAWNER_ORDER_KILL, .pid = pid};
+    return request_send(spawner, &request, NULL, 0);
+}
+
+fallible spawner_wait_exit(struct spawner *spawner, pid_t pid, int timeout_ms, int *out_status)
+{
+    for (;;) {
+        for (size_t i = 0; i < spawner->exit_count; i++) {
+            if (spawner->exits[i].pid == pid) {
+                *out_status = spawner->exits[i].status;
+                spawner->exits[i] = spawner->exits[--spawner->exit_count];
+                return OK;
+            }
+        }
+        struct spawner_report report;
+        TRY(report_receive(spawner, timeout_ms, &report));
+        TRY(exit_keep(spawner, &report));
+    }
+}

@@ -1,0 +1,428 @@
+#include "query/unsealed.h"
+
+#include "base/json.h"
+#include "edge/query_wire.h"
+#include "query/engine.h"
+#include "query/vfs.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    REQUEST_BYTES_MAX = 4 << 20,
+    STATEMENT_BYTES_MAX = 8 << 20,
+    ARENA_BYTES_MAX = 16 << 20,
+    MESSAGE_BYTES_MAX = 4096,
+    PROGRESS_MS = 500,
+};
+
+struct unsealed {
+    int stream;
+    struct engine engine;
+    bool opened;
+    struct buffer message; /* the engine's words about the last failure */
+    struct buffer columns; /* the quoted names, comma-separated */
+    uint64_t written;
+    /* Progress frames come from another thread: a lock keeps frames whole. */
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool working;
+};
+
+static fallible frame_send(struct unsealed *unsealed, uint8_t kind, struct bytes payload)
+{
+    pthread_mutex_lock(&unsealed->lock);
+    struct result sent = query_frame_send(unsealed->stream, kind, payload);
+    pthread_mutex_unlock(&unsealed->lock);
+    return sent;
+}
+
+static fallible json_send(struct unsealed *unsealed, uint8_t kind, const json_t *value)
+{
+    scoped_buffer text;
+    buffer_init(&text, REQUEST_BYTES_MAX);
+    TRY(json_encode(value, &text));
+    return frame_send(unsealed, kind, buffer_view(&text));
+}
+
+/* ---- Statements, with the engine's words kept and progress told. ---- */
+
+static void *progress_tell(void *argument)
+{
+    struct unsealed *unsealed = argument;
+    struct timespec deadline;
+    int percent_before = -1;
+    pthread_mutex_lock(&unsealed->lock);
+    while (unsealed->working) {
+        clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_nsec += PROGRESS_MS * 1000000L;
+        deadline.tv_sec += deadline.tv_nsec / 1000000000L;
+        deadline.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&unsealed->done, &unsealed->lock, &deadline);
+        int percent = (int)duckdb_query_progress(unsealed->engine.connection).percentage;
+        if (unsealed->working && percent >= 0 && percent <= 100 && percent != percent_before) {
+            char text[32];
+            int size = snprintf(text, sizeof text, "{\"percent\":%d}", percent);
+            struct result sent = query_frame_send(unsealed->stream, UNSEALED_FRAME_PROGRESS,
+                                                  (struct bytes){(const uint8_t *)text, (size_t)size});
+            percent_before = result_is_ok(sent) ? percent : percent_before;
+        }
+    }
+    pthread_mutex_unlock(&unsealed->lock);
+    return NULL;
+}
+
+static void message_keep(struct unsealed *unsealed, const char *message)
+{
+    struct text text = text_of(message);
+    text.size = text.size < MESSAGE_BYTES_MAX ? text.size : (size_t)MESSAGE_BYTES_MAX;
+    buffer_clear(&unsealed->message);
+    struct result kept = buffer_add_text(&unsealed->message, text);
+    (void)kept; /* a failure is told without words then */
+}
+
+static fallible statement_run(struct unsealed *unsealed, struct text statement, duckdb_result *out)
+{
+    scoped_arena arena;
+    arena_init(&arena, STATEMENT_BYTES_MAX);
+    const char *text = NULL;
+    TRY(arena_cstring(&arena, statement, &text));
+    pthread_t teller;
+    unsealed->working = true;
+    bool telling = pthread_create(&teller, NULL, progress_tell, unsealed) == 0;
+    duckdb_state state = duckdb_query(unsealed->engine.connection, text, out);
+    pthread_mutex_lock(&unsealed->lock);
+    unsealed->working = false;
+    pthread_cond_signal(&unsealed->done);
+    pthread_mutex_unlock(&unsealed->lock);
+    if (telling) {
+        pthread_join(teller, NULL);
+    }
+    if (state != DuckDBSuccess) {
+        message_keep(unsealed, duckdb_result_error(out));
+        return FAIL(INVALID, "unsealed.statement");
+    }
+    return OK;
+}
+
+static fallible statement_do(struct unsealed *unsealed, struct text statement)
+{
+    scoped_duckdb_result result = {0};
+    return statement_run(unsealed, statement, &result);
+}
+
+/* One row of unsigned integers. */
+static fallible numbers_ask(struct unsealed *unsealed, struct text statement, uint64_t *out, size_t count)
+{
+    scoped_duckdb_result result = {0};
+    TRY(statement_run(unsealed, statement, &result));
+    scoped_duckdb_chunk chunk = duckdb_fetch_chunk(result);
+    REQUIRE(chunk != NULL && duckdb_data_chunk_get_size(chunk) == 1, INTERNAL, "unsealed.numbers");
+    for (size_t i = 0; i < count; i++) {
+        out[i] = *(const uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, i));
+    }
+    return OK;
+}
+
+/* ---- open ---- */
+
+static fallible files_text(json_t *source, struct text reader, const char *options, struct buffer *out)
+{
+    json_t *files = NULL;
+    TRY(json_get_array(source, "files", &files));
+    REQUIRE(json_array_size(files) >= 1, INVALID, "unsealed.files.none");
+    TRY(buffer_add_text(out, TEXT("SELECT * FROM ")));
+    TRY(buffer_add_text(out, reader));
+    TRY(buffer_add_text(out, TEXT("([")));
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        struct text file;
+        TRY(json_text(json_array_get(files, i), &file));
+        TRY(buffer_add_text(out, i == 0 ? (struct text){0} : TEXT(",")));
+        TRY(engine_quote_text(out, file));
+    }
+    TRY(buffer_add_text(out, TEXT("]")));
+    TRY(buffer_add_text(out, text_of(options)));
+    return buffer_add_text(out, TEXT(")"));
+}
+
+/* The source as one SELECT; `*out_in_place` where it need not be materialised. */
+static fallible source_text(json_t *source, struct buffer *out, bool *out_in_place)
+{
+    *out_in_place = false;
+    if (json_has(source, "sql")) {
+        struct text sql;
+        TRY(json_get_text(source, "sql", &sql));
+        while (sql.size > 0 && strchr("; \t\r\n", sql.data[sql.size - 1]) != NULL) {
+            sql.size--;
+        }
+        return buffer_add_text(out, sql);
+    }
+    struct text format;
+    TRY(json_get_text(source, "format", &format));
+    if (text_is(format, "parquet")) {
+        *out_in_place = true;
+        return files_text(source, TEXT("read_parquet"), ", hive_partitioning=false", out);
+    }
+    if (text_is(format, "csv")) {
+        return files_text(source, TEXT("read_csv"), "", out);
+    }
+    REQUIRE(text_is(format, "json"), UNSUPPORTED, "unsealed.format");
+    return files_text(source, TEXT("read_json"), "", out);
+}
+
+/* The type under which a column is sealed, and how to get there; NULL where it cannot be. */
+static const char *sealed_type(struct arena *arena, duckdb_logical_type type, const char **out_cast)
+{
+    *out_cast = NULL;
+    switch (duckdb_get_type_id(type)) {
+    case DUCKDB_TYPE_HUGEINT:
+        return *out_cast = "DECIMAL(38,0)";
+    case DUCKDB_TYPE_ENUM:
+        return *out_cast = "VARCHAR";
+    case DUCKDB_TYPE_TIMESTAMP_S:
+    case DUCKDB_TYPE_TIMESTAMP_MS:
+    case DUCKDB_TYPE_TIMESTAMP_NS:
+        return *out_cast = "TIMESTAMP";
+    default:
+        return engine_type_name(arena, type);
+    }
+}
+
+static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckdb_prepared_statement source,
+                           idx_t i, struct buffer *select, json_t *schema)
+{
+    const char *name = duckdb_prepared_statement_column_name(source, i);
+    scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(source, i);
+    const char *cast = NULL;
+    const char *sealed = sealed_type(arena, type, &cast);
+    bool named = text_is_printable_utf8(text_of(name)) && strlen(name) >= 1 && strlen(name) <= 128;
+    if (sealed == NULL || !named) {
+        message_keep(unsealed, arena_where(arena, "column \"%s\" has a type or a name that cannot be sealed; "
+                                                  "cast it or leave it out with --sql", name));
+        return FAIL(UNSUPPORTED, "unsealed.column.type");
+    }
+    TRY(buffer_add_text(&unsealed->columns, i == 0 ? (struct text){0} : TEXT(",")));
+    TRY(engine_quote_name(&unsealed->columns, text_of(name)));
+    TRY(buffer_add_text(select, i == 0 ? TEXT("SELECT ") : TEXT(",")));
+    TRY(buffer_add_text(select, cast == NULL ? (struct text){0} : TEXT("CAST(")));
+    TRY(engine_quote_name(select, text_of(name)));
+    if (cast != NULL) {
+        TRY(buffer_printf(select, " AS %s) AS ", cast));
+        TRY(engine_quote_name(select, text_of(name)));
+    }
+    json_t *column = json_object();
+    TRY(json_add(schema, column));
+    TRY(json_set_text(column, "name", text_of(name)));
+    return json_set_text(column, "type", text_of(sealed));
+}
+
+static fallible source_describe(struct unsealed *unsealed, struct text source, struct buffer *select,
+                                json_t *schema)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    const char *text = NULL;
+    TRY(arena_cstring(&arena, source, &text));
+    scoped_duckdb_statement prepared = NULL;
+    if (duckdb_prepare(unsealed->engine.connection, text, &prepared) != DuckDBSuccess) {
+        message_keep(unsealed, duckdb_prepare_error(prepared));
+        return FAIL(INVALID, "unsealed.source");
+    }
+    idx_t count = duckdb_prepared_statement_column_count(prepared);
+    REQUIRE(count >= 1, INVALID, "unsealed.source.columns");
+    for (idx_t i = 0; i < count; i++) {
+        TRY(column_add(unsealed, &arena, prepared, i, select, schema));
+    }
+    TRY(buffer_add_text(select, TEXT(" FROM (\n")));
+    TRY(buffer_add_text(select, source));
+    return buffer_add_text(select, TEXT("\n) AS source"));
+}
+
+static fallible engine_start(struct unsealed *unsealed, json_t *request)
+{
+    uint64_t threads = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t memory_mb = (uint64_t)sysconf(_SC_PHYS_PAGES) / 1024 * (uint64_t)sysconf(_SC_PAGESIZE) / 1024 / 4 * 3;
+    if (json_has(request, "threads")) {
+        TRY(json_get_u64(request, "threads", 256, &threads));
+    }
+    if (json_has(request, "memory_mb")) {
+        TRY(json_get_u64(request, "memory_mb", 1 << 24, &memory_mb));
+    }
+    REQUIRE(threads >= 1 && memory_mb >= 64, INVALID, "unsealed.limits");
+    struct engine_options options = {.files = ENGINE_FILES_LOCAL, .threads = (unsigned)threads,
+                                     .memory_bytes = memory_mb << 20};
+    engine_close(&unsealed->engine);
+    return engine_open(&options, &unsealed->engine);
+}
+
+static fallible op_open(struct unsealed *unsealed, json_t *request)
+{
+    json_t *source = NULL;
+    bool in_place = false;
+    uint64_t rows = 0;
+    scoped_buffer text;
+    scoped_buffer select;
+    buffer_init(&text, STATEMENT_BYTES_MAX);
+    buffer_init(&select, STATEMENT_BYTES_MAX);
+    unsealed->opened = false;
+    buffer_clear(&unsealed->columns);
+    TRY(json_get_object(request, "source", &source));
+    TRY(engine_start(unsealed, request));
+    TRY(source_text(source, &text, &in_place));
+    scoped_json *answer = json_object();
+    json_t *schema = json_array();
+    TRY(json_set(answer, "columns", schema));
+    scoped_buffer create;
+    buffer_init(&create, STATEMENT_BYTES_MAX);
+    TRY(buffer_add_text(&create, in_place ? TEXT("CREATE VIEW data AS ") : TEXT("CREATE TABLE data AS ")));
+    TRY(source_describe(unsealed, buffer_text(&text), &select, schema));
+    TRY(buffer_add_text(&create, buffer_text(&select)));
+    TRY(statement_do(unsealed, buffer_text(&create)));
+    TRY(numbers_ask(unsealed, TEXT("SELECT count(*) FROM data"), &rows, 1));
+    TRY(json_set_i64(answer, "rows", (int64_t)rows));
+    unsealed->opened = true;
+    return json_send(unsealed, UNSEALED_FRAME_SCHEMA, answer);
+}
+
+/* ---- part and check ---- */
+
+static fallible rows_text(struct unsealed *unsealed, uint64_t first, uint64_t count, struct buffer *out)
+{
+    TRY(buffer_add_text(out, TEXT("SELECT ")));
+    TRY(buffer_add_text(out, buffer_text(&unsealed->columns)));
+    return buffer_printf(out, " FROM data LIMIT %llu OFFSET %llu", (unsigned long long)count,
+                         (unsigned long long)first);
+}
+
+static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t count, json_t *answer)
+{
+    scoped_buffer text;
+    buffer_init(&text, STATEMENT_BYTES_MAX);
+    uint64_t numbers[2] = {0};
+    char hex[17];
+    TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(place,")));
+    TRY(buffer_add_text(&text, buffer_text(&unsealed->columns)));
+    TRY(buffer_add_text(&text, TEXT(")), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
+    TRY(rows_text(unsealed, first, count, &text));
+    TRY(buffer_add_text(&text, TEXT("))")));
+    TRY(numbers_ask(unsealed, buffer_text(&text), numbers, 2));
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)numbers[1]);
+    TRY(json_set_i64(answer, "rows", (int64_t)numbers[0]));
+    return json_set_text(answer, "hash", text_of(hex));
+}
+
+static fallible range_read(struct unsealed *unsealed, json_t *request, uint64_t *out_first, uint64_t *out_count)
+{
+    REQUIRE(unsealed->opened, CONFLICT, "unsealed.not_open");
+    TRY(json_get_u64(request, "first", INT64_MAX, out_first));
+    return json_get_u64(request, "count", INT64_MAX, out_count);
+}
+
+static fallible op_part(struct unsealed *unsealed, json_t *request)
+{
+    uint64_t first = 0;
+    uint64_t count = 0;
+    uint64_t group = 0;
+    struct text compression;
+    TRY(range_read(unsealed, request, &first, &count));
+    TRY(json_get_u64(request, "row_group_rows", 1 << 30, &group));
+    TRY(json_get_text(request, "compression", &compression));
+    REQUIRE(text_is(compression, "zstd") || text_is(compression, "snappy") ||
+                text_is(compression, "uncompressed"),
+            UNSUPPORTED, "unsealed.compression");
+    scoped_buffer text;
+    buffer_init(&text, STATEMENT_BYTES_MAX);
+    TRY(buffer_add_text(&text, TEXT("COPY (")));
+    TRY(rows_text(unsealed, first, count, &text));
+    TRY(buffer_printf(&text, ") TO '/sealed/out/part' (FORMAT parquet, COMPRESSION %.*s, ROW_GROUP_SIZE %llu, "
+                             "USE_TMP_FILE false, WRITE_BLOOM_FILTER false)",
+                      TEXT_ARGS(compression), (unsigned long long)group));
+    unsealed->written = 0;
+    TRY(statement_do(unsealed, buffer_text(&text)));
+    scoped_json *answer = json_object();
+    TRY(rows_hash(unsealed, first, count, answer));
+    TRY(json_set_i64(answer, "size", (int64_t)unsealed->written));
+    return json_send(unsealed, UNSEALED_FRAME_END, answer);
+}
+
+static fallible op_check(struct unsealed *unsealed, json_t *request)
+{
+    uint64_t first = 0;
+    uint64_t count = 0;
+    TRY(range_read(unsealed, request, &first, &count));
+    scoped_json *answer = json_object();
+    TRY(rows_hash(unsealed, first, count, answer));
+    return json_send(unsealed, UNSEALED_FRAME_END, answer);
+}
+
+static fallible request_serve(struct unsealed *unsealed, struct bytes untrusted_request)
+{
+    static const struct {
+        const char *op;
+        fallible (*serve)(struct unsealed *, json_t *);
+    } operations[] = {{"open", op_open}, {"part", op_part}, {"check", op_check}};
+    scoped_json *request = NULL;
+    struct text op;
+    TRY(json_decode(untrusted_request, &request));
+    TRY(json_get_text(request, "op", &op));
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (text_is(op, operations[i].op)) {
+            return operations[i].serve(unsealed, request);
+        }
+    }
+    return FAIL(UNSUPPORTED, "unsealed.op");
+}
+
+static fallible refusal_send(struct unsealed *unsealed, struct result refused)
+{
+    scoped_json *answer = json_object();
+    TRY(json_set_text(answer, "why", text_of(refused.why)));
+    /* The engine quotes what it reads: its words may not be UTF-8 any more where they were cut. */
+    struct text message = buffer_text(&unsealed->message);
+    while (message.size > 0 && !text_is_printable_utf8(message)) {
+        message.size--;
+    }
+    TRY(json_set_text(answer, "message", message));
+    return json_send(unsealed, UNSEALED_FRAME_REFUSED, answer);
+}
+
+static fallible sink_write(void *self, struct bytes octets)
+{
+    struct unsealed *unsealed = self;
+    for (size_t at = 0; at < octets.size; at += QUERY_SLOT_BYTES) {
+        TRY(frame_send(unsealed, UNSEALED_FRAME_DATA, bytes_slice(octets, at, QUERY_SLOT_BYTES)));
+    }
+    unsealed->written += octets.size;
+    return OK;
+}
+
+int unsealed_serve(int stream)
+{
+    struct unsealed unsealed = {.stream = stream, .lock = PTHREAD_MUTEX_INITIALIZER,
+                                .done = PTHREAD_COND_INITIALIZER};
+    struct vfs_sink sink = {&unsealed, sink_write};
+    vfs_enter_unsealed(&sink);
+    scoped_buffer payload;
+    buffer_init(&payload, REQUEST_BYTES_MAX);
+    buffer_init(&unsealed.message, MESSAGE_BYTES_MAX);
+    buffer_init(&unsealed.columns, STATEMENT_BYTES_MAX);
+    struct result served = OK;
+    uint8_t kind = 0;
+    while (result_is_ok(served)) {
+        served = query_frame_receive(stream, &payload, &kind);
+        if (!result_is_ok(served)) {
+            break;
+        }
+        buffer_clear(&unsealed.message);
+        struct result result = kind == UNSEALED_FRAME_REQUEST
+                                   ? request_serve(&unsealed, buffer_view(&payload))
+                                   : FAIL(INVALID, "unsealed.frame");
+        served = result_is_ok(result) ? OK : refusal_send(&unsealed, result);
+    }
+    engine_close(&unsealed.engine);
+    buffer_release(&unsealed.message);
+    buffer_release(&unsealed.columns);
+    return served.code == RESULT_NOT_FOUND ? 0 : 1;
+}
