@@ -67,12 +67,12 @@ fallible data_request_text(struct arena *arena, const struct data_request *reque
 {
     struct text dataset;
     TRY(arena_printf(arena, &dataset, "dataset=%.*s/%.*s version=%" PRIu64 " part=%" PRIu64,
-                     TEXT_ARGS(request->dataset.owner), TEXT_ARGS(request->dataset.name), request->dataset.version,
-                     request->part));
+                     TEXT_ARGS(request->dataset.owner), TEXT_ARGS(request->dataset.name),
+                     request->dataset.version, request->part));
     if (request->count == 0) {
         *out = dataset;
         return OK;
     }
-    return arena_printf(arena, out, "%.*s first=%" PRIu64 " count=%" PRIu64, TEXT_ARGS(dataset), request->first,
-                        request->count);
+    return arena_printf(arena, out, "%.*s first=%" PRIu64 " count=%" PRIu64, TEXT_ARGS(dataset),
+                        request->first, request->count);
 }

@@ -18,12 +18,12 @@ struct data_request {
 void data_request_release(struct data_request *request);
 #define scoped_data_request defer(data_request_release) struct data_request
 
-/* The payload of `leaves_request` or, with `segments`, of `segments_request`. INVALID for any other form: then the room breaks
- * the protocol. */
+/* The payload of `leaves_request` or, with `segments`, of `segments_request`. INVALID for any other form:
+ * then the room breaks the protocol. */
 fallible data_request_parse(struct bytes untrusted_payload, bool segments, struct data_request *out);
 
-/* Appends the octets. NOT_FOUND "storage.object.missing", INVALID "storage.object.range" behind the end. The last segments may
- * be fewer than asked for; the last one may be short. */
+/* Appends the octets. NOT_FOUND "storage.object.missing", INVALID "storage.object.range" behind the end. The
+ * last segments may be fewer than asked for; the last one may be short. */
 fallible data_leaves(const struct storage *storage, const struct data_request *request, struct buffer *out);
 fallible data_segments(const struct storage *storage, const struct data_request *request, struct buffer *out);
 

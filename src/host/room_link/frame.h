@@ -6,9 +6,9 @@
 #include "base/world.h"
 #include "edge/message.h"
 
-/* Waits without end for the first octet, then at most `patience_ms` for the rest. The payload replaces what `payload` holds; its
- * memory grows with what arrives, never with what the header promises. UNAVAILABLE "room.lost", TIMEOUT "room.silent", and
- * the reasons of message_decode_header. */
+/* Waits without end for the first octet, then at most `patience_ms` for the rest. The payload replaces what
+ * `payload` holds; its memory grows with what arrives, never with what the header promises. UNAVAILABLE
+ * "room.lost", TIMEOUT "room.silent", and the reasons of message_decode_header. */
 fallible frame_receive(int socket, const struct world *world, int64_t patience_ms, struct message_header *out,
                        struct buffer *payload);
 

@@ -82,11 +82,12 @@ static fallible greet(struct link *link, uint64_t number)
     return OK;
 }
 
-fallible link_open(const struct link_host *host, int socket, uint64_t number, bool (*is_stopping)(void *self), void *self,
-                   struct link *out)
+fallible link_open(const struct link_host *host, int socket, uint64_t number, bool (*is_stopping)(void *self),
+                   void *self, struct link *out)
 {
     *out = (struct link){.host = host, .socket = socket};
-    out->courier = (struct courier_session){.courier = host->courier, .is_stopping = is_stopping, .self = self};
+    out->courier =
+        (struct courier_session){.courier = host->courier, .is_stopping = is_stopping, .self = self};
     buffer_init(&out->payload, LINK_PAYLOAD_BYTES_MAX);
     buffer_init(&out->result, LINK_PAYLOAD_BYTES_MAX);
     struct result result = greet(out, number);
@@ -115,6 +116,7 @@ static fallible answer(struct link *link, const struct message_header *request, 
     }
     scoped_arena arena;
     arena_init(&arena, 4096);
+    link->unavailable = result.why;
     scoped_json *reason = json_object();
     TRY(json_set_text(reason, "reason", text_of(result.why)));
     struct text text;
@@ -123,7 +125,8 @@ static fallible answer(struct link *link, const struct message_header *request, 
 }
 
 /* Calls outside are the steps that an operator looks for in the log. */
-static fallible serve_courier(struct link *link, const struct queue_job *job, const struct message_header *header)
+static fallible serve_courier(struct link *link, const struct queue_job *job,
+                              const struct message_header *header)
 {
     trace(link, header->kind, header->size, (struct text){0});
     int64_t started = world_monotonic_ms(link->host->world);
@@ -160,7 +163,8 @@ static fallible serve_data(struct link *link, const struct message_header *heade
 
 /* ---- Reports ---- */
 
-static fallible parse_report(struct link *link, const struct queue_job *job, const char *const members[], json_t **out)
+static fallible parse_report(struct link *link, const struct queue_job *job, const char *const members[],
+                             bool may_be_empty, json_t **out)
 {
     scoped_arena arena;
     arena_init(&arena, 16384);
@@ -169,7 +173,8 @@ static fallible parse_report(struct link *link, const struct queue_job *job, con
     TRY(json_decode(buffer_view(&link->payload), &report));
     TRY(json_only(&arena, report, members));
     TRY(json_get_text(report, "run", &run));
-    REQUIRE(text_is(run, job->run), INVALID, "room.run");
+    /* A room that could not read the documents knows no run. */
+    REQUIRE(text_is(run, job->run) || (may_be_empty && run.size == 0), INVALID, "room.run");
     *out = json_incref(report);
     return OK;
 }
@@ -178,7 +183,7 @@ static fallible take_progress(struct link *link, const struct queue_job *job)
 {
     static const char *const members[] = {"run", "step", "done", "total", NULL};
     scoped_json *report = NULL;
-    TRY(parse_report(link, job, members, &report));
+    TRY(parse_report(link, job, members, false, &report));
     struct text step;
     uint64_t done;
     uint64_t total;
@@ -188,10 +193,12 @@ static fallible take_progress(struct link *link, const struct queue_job *job)
     TRY(json_get_u64(report, "total", INT64_MAX, &total));
     char name[QUEUE_NAME_CHARS + 1];
     snprintf(name, sizeof name, "%.*s", TEXT_ARGS(step));
-    return queue_progress(link->host->queue, job->run, link->identity.id, name, (int64_t)done, (int64_t)total);
+    return queue_progress(link->host->queue, job->run, link->identity.id, name, (int64_t)done,
+                          (int64_t)total);
 }
 
-static fallible finish(struct link *link, const struct queue_job *job, enum queue_state state, const char *reason)
+static fallible finish(struct link *link, const struct queue_job *job, enum queue_state state,
+                       const char *reason)
 {
     int64_t now_ms = world_now(link->host->world) * 1000;
     TRY(queue_finish(link->host->queue, job->run, link->identity.id, state, reason, now_ms));
@@ -217,29 +224,48 @@ static fallible take_receipt(struct link *link, const struct queue_job *job)
     return finish(link, job, QUEUE_DONE, "");
 }
 
-/* "why (where)", in printable ASCII. */
-static void write_reason(struct text why, struct text where, char out[static QUEUE_REASON_CHARS + 1])
+/* "why (where)", and what the courier could not get, in printable ASCII. */
+static fallible build_reason(struct arena *arena, const json_t *report, const char *unavailable,
+                             struct text *out)
 {
-    int size = where.size > 0 ? snprintf(out, QUEUE_REASON_CHARS + 1, "%.*s (%.*s)", TEXT_ARGS(why), TEXT_ARGS(where))
-                              : snprintf(out, QUEUE_REASON_CHARS + 1, "%.*s", TEXT_ARGS(why));
-    for (int i = 0; i < size && i < QUEUE_REASON_CHARS; i++) {
-        out[i] = out[i] >= 0x20 && out[i] < 0x7f ? out[i] : '?';
+    struct text why;
+    TRY(json_get_text(report, "why", &why));
+    TRY(arena_copy_text(arena, why, out));
+    struct text where = {0};
+    if (json_is_string(json_object_get(report, "where"))) {
+        TRY(json_get_text(report, "where", &where));
     }
+    if (where.size > 0) {
+        TRY(arena_printf(arena, out, "%.*s (%.*s)", TEXT_ARGS(why), TEXT_ARGS(where)));
+    }
+    struct text code;
+    TRY(json_get_text(report, "code", &code));
+    if (text_is(code, "unavailable") && unavailable != NULL) {
+        TRY(arena_printf(arena, out, "%.*s: %s", TEXT_ARGS(*out), unavailable));
+    }
+    return OK;
+}
+
+static void write_reason(struct text text, char out[static QUEUE_REASON_CHARS + 1])
+{
+    size_t size = text.size < QUEUE_REASON_CHARS ? text.size : QUEUE_REASON_CHARS;
+    for (size_t i = 0; i < size; i++) {
+        out[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? text.data[i] : '?';
+    }
+    out[size] = '\0';
 }
 
 static fallible take_refusal(struct link *link, const struct queue_job *job)
 {
     static const char *const members[] = {"run", "code", "why", "where", NULL};
     scoped_json *report = NULL;
-    TRY(parse_report(link, job, members, &report));
-    struct text why;
-    struct text where = {0};
-    TRY(json_get_text(report, "why", &why));
-    if (json_is_string(json_object_get(report, "where"))) {
-        TRY(json_get_text(report, "where", &where));
-    }
+    TRY(parse_report(link, job, members, true, &report));
+    scoped_arena arena;
+    arena_init(&arena, 64 * 1024);
+    struct text text;
+    TRY(build_reason(&arena, report, link->unavailable, &text));
     char reason[QUEUE_REASON_CHARS + 1];
-    write_reason(why, where, reason);
+    write_reason(text, reason);
     return finish(link, job, QUEUE_REFUSED, reason);
 }
 
@@ -247,11 +273,12 @@ static fallible take_failure(struct link *link, const struct queue_job *job)
 {
     static const char *const members[] = {"run", NULL};
     scoped_json *report = NULL;
-    TRY(parse_report(link, job, members, &report));
+    TRY(parse_report(link, job, members, true, &report));
     return finish(link, job, QUEUE_FAILED, "query.failed");
 }
 
-static fallible take_report(struct link *link, const struct queue_job *job, const struct message_header *header)
+static fallible take_report(struct link *link, const struct queue_job *job,
+                            const struct message_header *header)
 {
     trace(link, header->kind, header->size, (struct text){0});
     switch (header->kind) {
@@ -271,7 +298,8 @@ static fallible take_report(struct link *link, const struct queue_job *job, cons
     }
 }
 
-static fallible serve_frame(struct link *link, const struct queue_job *job, const struct message_header *header)
+static fallible serve_frame(struct link *link, const struct queue_job *job,
+                            const struct message_header *header)
 {
     switch (header->kind) {
     case MESSAGE_token_request:
@@ -298,6 +326,7 @@ static void shrink(struct buffer *buffer)
 fallible link_run(struct link *link, const struct queue_job *job, struct bytes dossier)
 {
     turn_send_job(&link->turn);
+    link->unavailable = NULL;
     TRY(send(link, MESSAGE_job, 0, dossier));
     while (link->turn.state != TURN_IDLE) {
         struct message_header header;

@@ -1,9 +1,9 @@
 /* room_link/link.h: one room on one stream: frames in and out, requests answered, outcomes recorded.
  *
- * A link belongs to one thread, which waits in it. The room is not trusted with anything but its own jobs: frames,
- * their order and their sizes follow the table (edge/messages.def, turn.h); a room that breaks it is disconnected
- * and its job given back. Results and receipts go to storage before the job counts as done. Requests of data are
- * answered for any stored dataset: it is ciphertext. */
+ * A link belongs to one thread, which waits in it. The room is not trusted with anything but its own jobs:
+ * frames, their order and their sizes follow the table (edge/messages.def, turn.h); a room that breaks it is
+ * disconnected and its job given back. Results and receipts go to storage before the job counts as done.
+ * Requests of data are answered for any stored dataset: it is ciphertext. */
 #pragma once
 
 #include "host/courier/courier.h"
@@ -40,17 +40,19 @@ struct link {
     struct turn turn;
     struct link_identity identity;
     struct courier_session courier;
-    struct buffer payload; /* of the last frame */
-    struct buffer result;  /* until its receipt comes */
+    struct buffer payload;   /* of the last frame */
+    struct buffer result;    /* until its receipt comes */
+    const char *unavailable; /* why the last `unavailable` of this job was sent, or NULL */
 };
 
-/* Waits for `ready` on a connected socket. INVALID "room.ready", "room.turn.…", the reasons of message.h; TIMEOUT
- * "room.silent"; UNAVAILABLE "room.lost". `is_stopping` ends what the courier is doing for this room. */
+/* Waits for `ready` on a connected socket. INVALID "room.ready", "room.turn.…", the reasons of message.h;
+ * TIMEOUT "room.silent"; UNAVAILABLE "room.lost". `is_stopping` ends what the courier is doing for this room.
+ */
 fallible link_open(const struct link_host *host, int socket, uint64_t number, bool (*is_stopping)(void *self),
                    void *self, struct link *out);
 void link_close(struct link *link); /* not the socket */
 
-/* Hands a leased job over and serves the room until the job has ended. OK: the job has its outcome in the queue, and
- * the link is idle. A failure means that the link is of no more use; then the caller gives the job back. `dossier` is the
- * payload of the frame. */
+/* Hands a leased job over and serves the room until the job has ended. OK: the job has its outcome in the
+ * queue, and the link is idle. A failure means that the link is of no more use; then the caller gives the job
+ * back. `dossier` is the payload of the frame. */
 fallible link_run(struct link *link, const struct queue_job *job, struct bytes dossier);

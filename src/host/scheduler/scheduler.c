@@ -31,7 +31,8 @@ struct seat {
     bool is_working;
     char id[QUEUE_NAME_CHARS + 1];
     char run[QUEUE_RUN_CHARS + 1];
-    int64_t deadline_ms; /* monotonic */
+    int64_t deadline_ms; /* monotonic, as is the next */
+    int64_t renew_ms;
     bool is_overdue;
 };
 
@@ -78,6 +79,7 @@ static void start_work(struct seat *seat, const struct queue_job *job)
     seat->is_overdue = false;
     seat->deadline_ms =
         world_monotonic_ms(scheduler->host->world) + job->seconds * 1000 + scheduler->settings.job_extra_ms;
+    seat->renew_ms = 0;
     snprintf(seat->run, sizeof seat->run, "%s", job->run);
     pthread_mutex_unlock(&scheduler->mutex);
 }
@@ -103,7 +105,8 @@ static fallible run_job(struct seat *seat, const struct queue_job *job)
         dossier_build(&arena, host->storage, text_of(job->contract), text_of(job->run), &dossier);
     if (!result_is_ok(result)) {
         log_event(host->log, "job.refused", LOG_WORD("run", job->run), LOG_WORD("reason", result.why));
-        return queue_finish(host->queue, job->run, seat->id, QUEUE_REFUSED, result.why, now_ms(seat->scheduler));
+        return queue_finish(host->queue, job->run, seat->id, QUEUE_REFUSED, result.why,
+                            now_ms(seat->scheduler));
     }
     return link_run(&seat->link, job, buffer_view(&dossier));
 }
@@ -117,7 +120,8 @@ static void give_back(struct seat *seat, const struct queue_job *job, const char
     }
     struct result result = queue_return(host->queue, job->run, seat->id, reason, now_ms(seat->scheduler));
     log_event(host->log, "job.returned", LOG_WORD("run", job->run), LOG_WORD("room", seat->id),
-              LOG_WORD("reason", reason), LOG_NUMBER("attempt", job->attempts), LOG_WORD("queue", result.why));
+              LOG_WORD("reason", reason), LOG_NUMBER("attempt", job->attempts),
+              LOG_WORD("queue", result.why));
     scheduler_wake(seat->scheduler);
 }
 
@@ -189,7 +193,8 @@ static void enter_room(struct seat *seat)
 
 static void leave_room(struct seat *seat, struct result result)
 {
-    log_event(seat->scheduler->host->log, "room.left", LOG_WORD("room", seat->id), LOG_WORD("reason", result.why));
+    log_event(seat->scheduler->host->log, "room.left", LOG_WORD("room", seat->id),
+              LOG_WORD("reason", result.why));
     pthread_mutex_lock(&seat->scheduler->mutex);
     if (seat->is_ready) {
         link_close(&seat->link);
@@ -205,7 +210,8 @@ static void leave_room(struct seat *seat, struct result result)
 static void *room_thread(void *self)
 {
     struct seat *seat = self;
-    struct result result = link_open(seat->scheduler->host, seat->socket, seat->number, is_ending, seat, &seat->link);
+    struct result result =
+        link_open(seat->scheduler->host, seat->socket, seat->number, is_ending, seat, &seat->link);
     if (result_is_ok(result)) {
         enter_room(seat);
         result = serve_room(seat);
@@ -272,24 +278,31 @@ static void *accept_thread(void *self)
 
 /* ---- Keeping time ---- */
 
+/* A conflict is also what a job gives that has ended this very moment: then nothing is lost. */
+static bool is_lost(struct scheduler *scheduler, const struct seat *seat)
+{
+    struct queue *queue = scheduler->host->queue;
+    struct result renewed = queue_renew(queue, seat->run, seat->id, now_ms(scheduler));
+    struct queue_job job;
+    return renewed.code == RESULT_CONFLICT && result_is_ok(queue_find(queue, seat->run, &job)) &&
+           job.state <= QUEUE_RUNNING;
+}
+
 /* Under the mutex. A lease that is lost, or a job over its deadline, ends the room. */
 static void keep_seat(struct scheduler *scheduler, struct seat *seat)
 {
     if (seat->state != SEAT_TAKEN || !seat->is_working) {
         return;
     }
-    const struct link_host *host = scheduler->host;
-    bool is_overdue = world_monotonic_ms(host->world) > seat->deadline_ms;
-    struct result renewed = queue_renew(host->queue, seat->run, seat->id, now_ms(scheduler));
-    if (is_overdue || renewed.code == RESULT_CONFLICT) {
-        /* A conflict is also what a job gives that has ended this very moment; then its room is told apart by
-         * is_working at the next tick. */
-        struct queue_job job;
-        bool is_running = result_is_ok(queue_find(host->queue, seat->run, &job)) && job.state == QUEUE_RUNNING;
-        if (is_running) {
-            seat->is_overdue = is_overdue;
-            shutdown(seat->socket, SHUT_RDWR);
-        }
+    int64_t now = world_monotonic_ms(scheduler->host->world);
+    bool is_lease_lost = false;
+    if (now >= seat->renew_ms) {
+        is_lease_lost = is_lost(scheduler, seat);
+        seat->renew_ms = now + scheduler->host->queue->settings.lease_ms / 4;
+    }
+    seat->is_overdue = now > seat->deadline_ms;
+    if (is_lease_lost || seat->is_overdue) {
+        shutdown(seat->socket, SHUT_RDWR);
     }
 }
 
@@ -346,7 +359,8 @@ static fallible start_threads(struct scheduler *scheduler)
 {
     scheduler->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     REQUIRE(scheduler->stop_event >= 0, UNAVAILABLE, "scheduler.event");
-    REQUIRE(pthread_create(&scheduler->keeping, NULL, keep_thread, scheduler) == 0, UNAVAILABLE, "scheduler.thread");
+    REQUIRE(pthread_create(&scheduler->keeping, NULL, keep_thread, scheduler) == 0, UNAVAILABLE,
+            "scheduler.thread");
     if (pthread_create(&scheduler->accepting, NULL, accept_thread, scheduler) != 0) {
         atomic_store(&scheduler->is_ending, true);
         pthread_join(scheduler->keeping, NULL);
@@ -355,8 +369,8 @@ static fallible start_threads(struct scheduler *scheduler)
     return OK;
 }
 
-fallible scheduler_start(const char *path, const struct link_host *host, const struct scheduler_settings *settings,
-                         struct scheduler **out)
+fallible scheduler_start(const char *path, const struct link_host *host,
+                         const struct scheduler_settings *settings, struct scheduler **out)
 {
     int file;
     TRY(open_socket(path, &file));
@@ -428,7 +442,8 @@ static bool is_anyone_working(struct scheduler *scheduler)
     bool is_working = false;
     pthread_mutex_lock(&scheduler->mutex);
     for (size_t i = 0; i < SCHEDULER_ROOMS_MAX; i++) {
-        is_working = is_working || (scheduler->seats[i].state == SEAT_TAKEN && scheduler->seats[i].is_working);
+        is_working =
+            is_working || (scheduler->seats[i].state == SEAT_TAKEN && scheduler->seats[i].is_working);
     }
     pthread_mutex_unlock(&scheduler->mutex);
     return is_working;

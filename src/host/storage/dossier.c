@@ -53,8 +53,10 @@ static fallible read_grants(struct arena *arena, const struct storage *storage, 
 static bool is_repeated(const struct contract *contract, size_t index, bool policies)
 {
     for (size_t i = 0; i < index; i++) {
-        const struct digest *earlier = policies ? &contract->datasets[i].policy : &contract->datasets[i].manifest;
-        const struct digest *this = policies ? &contract->datasets[index].policy : &contract->datasets[index].manifest;
+        const struct digest *earlier =
+            policies ? &contract->datasets[i].policy : &contract->datasets[i].manifest;
+        const struct digest *this =
+            policies ? &contract->datasets[index].policy : &contract->datasets[index].manifest;
         if (digest_equal(earlier, this)) {
             return true;
         }
@@ -62,8 +64,8 @@ static bool is_repeated(const struct contract *contract, size_t index, bool poli
     return false;
 }
 
-static fallible read_datasets(struct arena *arena, const struct storage *storage, const struct contract *contract,
-                              bool policies, json_t *out)
+static fallible read_datasets(struct arena *arena, const struct storage *storage,
+                              const struct contract *contract, bool policies, json_t *out)
 {
     for (size_t i = 0; i < contract->dataset_count; i++) {
         const struct contract_dataset *dataset = &contract->datasets[i];
@@ -95,8 +97,8 @@ static fallible read_all(struct arena *arena, const struct storage *storage, str
     return read_datasets(arena, storage, contract, true, policies);
 }
 
-fallible dossier_build(struct arena *arena, const struct storage *storage, struct text contract_hex, struct text run,
-                       struct buffer *out)
+fallible dossier_build(struct arena *arena, const struct storage *storage, struct text contract_hex,
+                       struct text run, struct buffer *out)
 {
     struct storage_path path;
     TRY(storage_path_contract(contract_hex, &path));
@@ -141,8 +143,7 @@ fallible dossier_check(struct arena *arena, const struct storage *storage, struc
     json_t *manifests = json_object_get(documents, "manifests");
     size_t index;
     json_t *document;
-    json_array_foreach(manifests, index, document)
-    {
+    json_array_foreach (manifests, index, document) {
         struct text text;
         TRY(json_encode_text(arena, document, &text));
         scoped_manifest manifest = {0};
