@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { START_WAIT_MS = 20000 }; /* the program loads the engine's library */
+
 /* In the child: only async-signal-safe calls. */
 static _Noreturn void become_program(const char *path, int control, pid_t parent)
 {
@@ -31,25 +33,6 @@ static _Noreturn void become_program(const char *path, int control, pid_t parent
     }
     execve(path, arguments, environment);
     _exit(126);
-}
-
-fallible spawner_start(const char *path, struct spawner *out)
-{
-    int pair[2];
-    REQUIRE(access(path, X_OK) == 0, UNAVAILABLE, "spawner.program");
-    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, UNAVAILABLE, "spawner.socket");
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0) {
-        become_program(path, pair[1], parent);
-    }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        return FAIL(UNAVAILABLE, "spawner.fork");
-    }
-    *out = (struct spawner){.control = pair[0], .pid = pid};
-    return OK;
 }
 
 void spawner_close(struct spawner *spawner)
@@ -102,6 +85,33 @@ static fallible report_receive(struct spawner *spawner, int timeout_ms, struct s
     ssize_t got = recvmsg(spawner->control, &message, 0);
     REQUIRE(got == (ssize_t)sizeof report, UNAVAILABLE, "spawner.gone");
     *out = report;
+    return OK;
+}
+
+fallible spawner_start(const char *path, struct spawner *out)
+{
+    int pair[2];
+    REQUIRE(access(path, X_OK) == 0, UNAVAILABLE, "spawner.program");
+    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, UNAVAILABLE, "spawner.socket");
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_program(path, pair[1], parent);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return FAIL(UNAVAILABLE, "spawner.fork");
+    }
+    struct spawner spawner = {.control = pair[0], .pid = pid};
+    struct spawner_report report;
+    struct result result = report_receive(&spawner, START_WAIT_MS, &report);
+    if (!result_is_ok(result) || report.news != SPAWNER_NEWS_READY) {
+        kill(pid, SIGKILL);
+        spawner_close(&spawner);
+        return FAIL(UNAVAILABLE, "spawner.start");
+    }
+    *out = spawner;
     return OK;
 }
 

@@ -25,7 +25,8 @@ struct spawner {
     size_t exit_count;
 };
 
-/* Starts the program at `path` with an empty environment. UNAVAILABLE where it cannot be run. */
+/* Starts the program at `path` with an empty environment and waits until it has loaded its libraries, so that it can be
+ * measured. UNAVAILABLE where it cannot be run or does not answer. */
 fallible spawner_start(const char *path, struct spawner *out);
 
 /* Ends the program and all its tasks. `{0}` and a closed spawner may be closed. */

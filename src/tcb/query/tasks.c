@@ -186,7 +186,7 @@ int tasks_serve(int control)
     if (waits[1].fd < 0) {
         return 1;
     }
-    bool serving = true;
+    bool serving = report_send(&tasks, SPAWNER_NEWS_READY, 0, 0);
     while (serving) {
         if (poll(waits, 2, -1) < 0) {
             serving = errno == EINTR;
