@@ -249,6 +249,7 @@ json_t *ast_bare(const json_t *expression)
 {
     json_t *copy = json_deep_copy(expression);
     if (copy != NULL) {
+        ast_strip(copy);
         json_object_set_new(copy, "alias", json_string(""));
     }
     return copy;

@@ -61,7 +61,7 @@ bool ast_is_aggregate(const json_t *expression);    /* this node */
 bool ast_has_aggregate(const json_t *expression);   /* this node or one below */
 bool ast_has_column(const json_t *expression);
 
-/* A copy without its alias, for comparing and for putting elsewhere. */
+/* A copy without its alias and positions, for comparing and for putting elsewhere. */
 json_t *ast_bare(const json_t *expression);
 
 /* Constructors; json_t arguments are taken over. */

@@ -228,13 +228,13 @@ static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
 
 static bool output_type_is_allowed(const char *type)
 {
-    static const char *const refused[] = {"BOOLEAN", "FLOAT", "DOUBLE", "TIME", "TIMESTAMP", "BLOB", "UUID"};
+    static const char *const refused[] = {"BOOLEAN", "FLOAT", "DOUBLE", "TIME", "TIMESTAMP", "BLOB", "UUID", ""};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (type != NULL && strcmp(type, refused[i]) == 0) {
+        if (strcmp(type, refused[i]) == 0) {
             return false;
         }
     }
-    return type != NULL;
+    return true;
 }
 
 /* Binds the text on the empty engine: output names and types. */
@@ -253,16 +253,26 @@ static fallible output_bind(struct vet *vet, struct text executed, json_t *outpu
         scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(prepared, i);
         struct text name = text_of(duckdb_prepared_statement_column_name(prepared, i));
         const char *type_name = engine_type_name(vet->arena, type);
-        if (!output_type_is_allowed(type_name)) {
-            return vet_refuse(vet, "mode.output_type", NULL,
-                              "output \"%.*s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "
-                              "round a ratio and cast it, as in CAST(round(x, 2) AS DECIMAL(18,2))",
-                              TEXT_ARGS(name), type_name == NULL ? "unknown" : type_name);
-        }
         json_t *column = json_object();
         TRY(json_add(output, column));
         TRY(json_set_text(column, "name", name));
-        TRY(json_set_text(column, "type", text_of(type_name)));
+        TRY(json_set_text(column, "type", text_of(type_name == NULL ? "" : type_name)));
+    }
+    return OK;
+}
+
+static fallible output_types_check(struct vet *vet, const json_t *output)
+{
+    size_t index;
+    json_t *column;
+    json_array_foreach (output, index, column) {
+        const char *type = ast_member(column, "type");
+        if (!output_type_is_allowed(type)) {
+            return vet_refuse(vet, "mode.output_type", NULL,
+                              "output \"%s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "
+                              "round a ratio and cast it, as in CAST(round(x, 2) AS DECIMAL(18,2))",
+                              ast_member(column, "name"), type[0] == '\0' ? "unknown" : type);
+        }
     }
     return OK;
 }
@@ -336,6 +346,7 @@ static fallible vet_text(struct vet *vet, json_t *answer)
     TRY(print_checked(vet, normal, &executed));
     TRY(output_bind(vet, executed, output));
     TRY(vet_lineage(vet, normal, executed));
+    TRY(output_types_check(vet, output));
     TRY(reads_give(vet, answer));
     TRY(json_set_text(answer, "canonical", canonical));
     if (values_are_complete(vet)) {

@@ -213,45 +213,69 @@ static fallible plan_cast(struct vet *vet, const json_t *cast)
                       ast_member(from, "id"), ast_member(to, "id"));
 }
 
-static fallible plan_aggregate(struct vet *vet, const json_t *aggregate)
+/* Where in the plan a node stands. */
+struct plan_place {
+    bool inside_try;
+    bool inside_core; /* reads tables, not released rows */
+};
+
+enum { SUM_DIGITS_MAX = 28 }; /* ten thousand million rows of these still fit 38 digits */
+
+static fallible plan_aggregate(struct vet *vet, const json_t *aggregate, struct plan_place place)
 {
-    json_t *type = json_object_get(aggregate, "return_type");
-    if (ast_is(aggregate, "name", "sum") && (ast_is(type, "id", "DOUBLE") || ast_is(type, "id", "FLOAT"))) {
+    const json_t *type = json_object_get(aggregate, "return_type");
+    const json_t *argument = bound_type(json_array_get(json_object_get(aggregate, "children"), 0));
+    if (!ast_is(aggregate, "name", "sum")) {
+        return OK;
+    }
+    if (ast_is(type, "id", "DOUBLE") || ast_is(type, "id", "FLOAT")) {
         return vet_refuse(vet, "column.aggregate", NULL,
                           "a sum of floating-point numbers depends on their order: cast to a DECIMAL within the sum");
+    }
+    if (place.inside_core && (ast_is(argument, "id", "HUGEINT") ||
+                              (ast_is(argument, "id", "DECIMAL") && decimal_member(argument, "width") > SUM_DIGITS_MAX))) {
+        return vet_refuse(vet, "column.aggregate", NULL,
+                          "a sum of numbers of more than %d digits may overflow: cast to DECIMAL(%d,s) within the sum",
+                          SUM_DIGITS_MAX, SUM_DIGITS_MAX);
     }
     return OK;
 }
 
-static fallible plan_walk(struct vet *vet, json_t *value, bool inside_try);
-
-static fallible plan_node(struct vet *vet, json_t *node, bool inside_try)
+static fallible plan_node(struct vet *vet, json_t *node, struct plan_place place)
 {
     const char *type = ast_member(node, "type");
     REQUIRE(strncmp(type, "LOGICAL_", 8) != 0 || operator_is_allowed(type), DENIED, "vet.lineage.operator");
     if (strcmp(type, "LOGICAL_GET") == 0) {
         TRY(plan_scan(vet, node));
     }
-    if (ast_is(node, "expression_class", "BOUND_CAST") && !inside_try) {
+    if (ast_is(node, "expression_class", "BOUND_CAST") && !place.inside_try) {
         TRY(plan_cast(vet, node));
     }
-    return ast_is(node, "expression_class", "BOUND_AGGREGATE") ? plan_aggregate(vet, node) : OK;
+    return ast_is(node, "expression_class", "BOUND_AGGREGATE") ? plan_aggregate(vet, node, place) : OK;
 }
 
-static fallible plan_walk(struct vet *vet, json_t *value, bool inside_try)
+static fallible plan_walk(struct vet *vet, json_t *value, struct plan_place place)
 {
     const char *name;
     size_t index;
     json_t *member;
     if (json_is_object(value)) {
-        TRY(plan_node(vet, value, inside_try));
-        bool below = inside_try || ast_is(value, "type", "OPERATOR_TRY");
+        TRY(plan_node(vet, value, place));
+        place.inside_try = place.inside_try || ast_is(value, "type", "OPERATOR_TRY");
+        /* Its first child is the WITH query, its second what uses it. */
+        bool is_core = ast_is(value, "type", "LOGICAL_MATERIALIZED_CTE");
         json_object_foreach (value, name, member) {
-            TRY(plan_walk(vet, member, below));
+            if (is_core && strcmp(name, "children") == 0) {
+                REQUIRE(json_array_size(member) == 2, DENIED, "vet.lineage.operator");
+                TRY(plan_walk(vet, json_array_get(member, 0), (struct plan_place){.inside_core = true}));
+                TRY(plan_walk(vet, json_array_get(member, 1), (struct plan_place){0}));
+            } else {
+                TRY(plan_walk(vet, member, place));
+            }
         }
     }
     json_array_foreach (value, index, member) {
-        TRY(plan_walk(vet, member, inside_try));
+        TRY(plan_walk(vet, member, place));
     }
     return OK;
 }
@@ -268,7 +292,7 @@ static fallible plan_read(struct vet *vet, struct text executed)
     TRY(ast_decode(text, &plan));
     REQUIRE(json_is_false(json_object_get(plan, "error")), DENIED, "vet.lineage.plan");
     REQUIRE(json_array_size(json_object_get(plan, "plans")) == 1, DENIED, "vet.lineage.plan");
-    return plan_walk(vet, json_object_get(plan, "plans"), false);
+    return plan_walk(vet, json_object_get(plan, "plans"), (struct plan_place){0});
 }
 
 static fallible agree(struct vet *vet)
