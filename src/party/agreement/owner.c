@@ -2,7 +2,7 @@
 
 #include "attest/release_policy.h"
 #include "base/encode.h"
-#include "party/agreement/data_key.h"
+#include "party/dataset/verify.h"
 
 #include <stdlib.h>
 
@@ -47,14 +47,14 @@ fallible owner_key_name(struct arena *arena, const struct digest *contract, stru
     return arena_printf(arena, out, "truce-%.*s", KEY_NAME_HEX, hex.data);
 }
 
-static fallible wrap_key(struct arena *arena, const char *party_folder, const struct keystore *keystore,
+static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
                          const struct agreement_documents *documents, const struct key *release_key,
                          struct grant_key *out)
 {
     scoped_secret data_key = {0};
     scoped_buffer wrapped;
     buffer_init(&wrapped, GRANT_WRAPPED_BYTES_MAX);
-    TRY(data_key_open(arena, party_folder, documents->folder, &keystore->storage, &documents->manifest, &data_key));
+    TRY(dataset_open_key(documents->folder, &documents->manifest, &keystore->storage, &data_key));
     TRY(key_oaep_encrypt(release_key, KEY_OAEP_SHA256, &data_key, &wrapped));
     TRY(arena_copy(arena, buffer_view(&wrapped), &out->wrapped));
     TRY(arena_copy_text(arena, documents->manifest.dataset, &out->dataset));
@@ -82,7 +82,7 @@ static fallible wrap_keys(struct arena *arena, const char *party_folder, const c
             return FAIL_AT(NOT_FOUND, "owner.dataset.missing",
                            arena_where(arena, "%.*s", TEXT_ARGS(contract->datasets[i].dataset)));
         }
-        TRY(wrap_key(arena, party_folder, keystore, &documents, release_key, &grant->keys[grant->key_count]));
+        TRY(wrap_key(arena, keystore, &documents, release_key, &grant->keys[grant->key_count]));
         grant->key_count++;
     }
     qsort(grant->keys, grant->key_count, sizeof(grant->keys[0]), compare_keys);

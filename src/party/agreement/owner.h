@@ -15,7 +15,7 @@ fallible owner_release_policy(struct arena *arena, const struct contract *contra
 fallible owner_key_name(struct arena *arena, const struct digest *contract, struct text *out);
 
 /* Makes the release key and the signed grant. `folders` are searched for the owner's sealed datasets. NOT_FOUND
- * "owner.dataset.missing", UNTRUSTED "owner.key_commitment" (the data key is not the manifest's). */
+ * "owner.dataset.missing", UNTRUSTED "part.key_commitment" (the data key is not the manifest's). */
 fallible owner_make_grant(struct arena *arena, struct vault *vault, const char *party_folder,
                           const char *const folders[], size_t folder_count, const struct keystore *keystore,
                           const struct contract *contract, size_t index, struct buffer *out_grant);

@@ -1,11 +1,12 @@
 #include "party/command/contract.h"
 #include "party/draft/draft.h"
 #include "party/home/file.h"
+#include "party/process/process.h"
 
 static fallible open_vetter(struct invocation *invocation, struct vetter_program *program, struct vetter *out)
 {
     const char *path;
-    TRY(file_path(invocation->arena, invocation->surroundings.programs, "truce-query", &path));
+    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-query", &path));
     struct result result = vetter_program_open(program, path, out);
     if (!result_is_ok(result)) {
         return invocation_advise(invocation, result, "Queries are vetted by %s, which cannot be started.", path);

@@ -2,6 +2,7 @@
 #include "party/agreement/agreement.h"
 #include "party/command/table.h"
 #include "party/home/file.h"
+#include "party/process/process.h"
 #include "party/link/host_link.h"
 #include "party/trust/trust_file.h"
 #include "party/trust/table_file.h"
@@ -163,7 +164,7 @@ static fallible write_table(struct invocation *invocation, const struct result_f
     scoped_buffer table;
     const char *query;
     buffer_init(&table, RESULT_SIZE_MAX);
-    TRY(file_path(invocation->arena, invocation->surroundings.programs, "truce-query", &query));
+    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-query", &query));
     TRY(table_file_convert(invocation->arena, frame, format, query, &table));
     return file_write(out, buffer_view(&table), FILE_PRIVATE);
 }

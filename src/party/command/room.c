@@ -10,7 +10,7 @@ static fallible run_measure(struct invocation *invocation)
     struct text type;
     struct text measurement;
     json_t *files;
-    TRY(file_path(invocation->arena, invocation->surroundings.programs, "truce-room-sim", &program));
+    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-room-sim", &program));
     const char *const words[] = {program, "measure", NULL};
     TRY(process_output(invocation->arena, words, &output));
     TRY(json_decode(bytes_of_text(output), &json));

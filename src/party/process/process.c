@@ -24,6 +24,22 @@ static void close_descriptor(int *file)
 }
 #define scoped_descriptor defer(close_descriptor) int
 
+fallible process_find(struct arena *arena, const char *beside, const char *name, const char **out)
+{
+    struct text path;
+    TRY(arena_printf(arena, &path, "%s/%s", beside, name));
+    TRY(arena_cstring(arena, path, out));
+    if (access(*out, X_OK) == 0) {
+        return OK;
+    }
+    struct text installed;
+    const char *elsewhere;
+    TRY(arena_printf(arena, &installed, "%s/%s", TRUCE_LIBEXEC, name));
+    TRY(arena_cstring(arena, installed, &elsewhere));
+    *out = access(elsewhere, X_OK) == 0 ? elsewhere : *out;
+    return OK;
+}
+
 static fallible check_program(const char *path)
 {
     return access(path, X_OK) == 0 ? OK : FAIL_AT(UNAVAILABLE, "process.missing", path);

@@ -9,6 +9,9 @@
 
 enum { PROCESS_OUTPUT_BYTES_MAX = 1024 * 1024, PROCESS_STOP_MS = 15000 };
 
+/* The path of a companion program: in `beside` (the folder of `truce`), else where they are installed. */
+fallible process_find(struct arena *arena, const char *beside, const char *name, const char **out);
+
 /* Runs to its end and gives standard output; standard error goes to ours. UNAVAILABLE "process.missing" (where = the
  * program), INTERNAL "process.failed" when it does not end with 0. */
 fallible process_output(struct arena *arena, const char *const words[], struct text *out);

@@ -19,7 +19,7 @@ static fallible path_in(const struct stack *stack, const char *name, const char 
 
 static fallible program_path(const struct stack *stack, const char *name, const char **out)
 {
-    return file_path(stack->arena, stack->programs, name, out);
+    return process_find(stack->arena, stack->programs, name, out);
 }
 
 fallible stack_open(struct arena *arena, const struct world *world, const struct screen *screen, const char *home,

@@ -21,17 +21,19 @@ static fallible take_field(struct arena *arena, struct text csv, size_t *at, str
         *out = (struct text){csv.data + start, *at - start};
         return OK;
     }
-    const char *quote = csv.data + start + 1;
-    const char *end = csv.data + csv.size;
-    size_t size = 0;
-    TRY(arena_take(arena, csv.size - start, &memory));
-    char *field = memory;
-    while (quote < end && (*quote != '"' || (quote + 1 < end && quote[1] == '"'))) {
-        quote += *quote == '"';
-        field[size++] = *quote++;
+    size_t end = start + 1;
+    while (end < csv.size && (csv.data[end] != '"' || (end + 1 < csv.size && csv.data[end + 1] == '"'))) {
+        end += csv.data[end] == '"' ? 2 : 1;
     }
-    REQUIRE(quote < end, INVALID, "result.csv");
-    *at = (size_t)(quote + 1 - csv.data);
+    REQUIRE(end < csv.size, INVALID, "result.csv");
+    TRY(arena_take(arena, end - start, &memory));
+    char *field = memory;
+    size_t size = 0;
+    for (size_t i = start + 1; i < end; i++) {
+        field[size++] = csv.data[i];
+        i += csv.data[i] == '"';
+    }
+    *at = end + 1;
     *out = (struct text){field, size};
     return OK;
 }
@@ -58,7 +60,6 @@ static fallible write_row(const struct result_frame *frame, struct text csv, siz
         bool quoted;
         scoped_json *name = json_stringn(frame->columns[i].name.data, frame->columns[i].name.size);
         REQUIRE(name != NULL, INVALID, "result.csv");
-        /* A field is never larger than what is left of its line, so a window bounds the copy. */
         TRY(take_field(&arena, csv, at, &field, &quoted));
         TRY(buffer_add_text(out, i == 0 ? TEXT("{") : TEXT(",")));
         TRY(json_encode(name, out));
