@@ -1,5 +1,6 @@
-/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` becomes this program after it
- *~ has measured itself, because making certificates needs X.509 and the room that serves must not contain it. */
+/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` becomes
+ *this program after it ~ has measured itself, because making certificates needs X.509 and the room that
+ *serves must not contain it. */
 #include "base/encode.h"
 #include "tee/sim_init.h"
 
@@ -46,7 +47,8 @@ int main(int count, char **arguments)
 {
     if (count != 3 || arguments[1][0] == '-') {
         fputs("Usage: truce-simulation-init FOLDER MEASUREMENT\n"
-              "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n", stderr);
+              "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n",
+              stderr);
         return count == 2 && strcmp(arguments[1], "--help") == 0 ? 0 : USAGE_STATUS;
     }
     struct result result = make(arguments[1], arguments[2]);

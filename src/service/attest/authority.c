@@ -102,8 +102,8 @@ static fallible read_simulation(struct arena *arena, struct text path, struct te
     return arena_copy_text(arena, pin, out_pin);
 }
 
-static fallible write_configuration(struct arena *arena, const struct authority_options *options, struct text url,
-                                    struct text listen)
+static fallible write_configuration(struct arena *arena, const struct authority_options *options,
+                                    struct text url, struct text listen)
 {
     scoped_json *json = json_object();
     TRY(json_set_text(json, "type", TEXT("attest/1")));
@@ -118,7 +118,8 @@ static fallible write_configuration(struct arena *arena, const struct authority_
     return json_in(arena, options->folder, configuration_file, json);
 }
 
-static fallible write_connection(struct arena *arena, struct text folder, struct text url, const struct digest *pin)
+static fallible write_connection(struct arena *arena, struct text folder, struct text url,
+                                 const struct digest *pin)
 {
     scoped_json *json = json_object();
     struct text path, pin_text, hash;
@@ -136,7 +137,8 @@ static fallible write_connection(struct arena *arena, struct text folder, struct
     return json_in(arena, folder, connection_file, json);
 }
 
-fallible authority_create(const struct world *world, struct arena *arena, const struct authority_options *options)
+fallible authority_create(const struct world *world, struct arena *arena,
+                          const struct authority_options *options)
 {
     struct service_address address;
     struct digest pin;
