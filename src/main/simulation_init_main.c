@@ -4,8 +4,10 @@
 #include "base/encode.h"
 #include "tee/sim_init.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { USAGE_STATUS = 2, MEASUREMENT_BYTES = 48 };
@@ -35,6 +37,7 @@ static fallible make(const char *folder, const char *measurement_hex)
     struct digest pin;
     TRY(decode_hex(&arena, text_of(measurement_hex), &measurement));
     REQUIRE(measurement.size == MEASUREMENT_BYTES, INVALID, "simulation.measurement");
+    REQUIRE(mkdir(folder, 0700) == 0 || errno == EEXIST, UNAVAILABLE, "simulation.folder");
     TRY(simulation_make(&world, folder, &pem, &pin));
     TRY(simulation_connection(buffer_text(&pem), &pin, measurement, &connection));
     return write_connection(&arena, folder, connection);

@@ -3,8 +3,11 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 #include "service/http/url.h"
+#include "service/setup/file.h"
 
 #include <stdio.h>
+
+enum { ARENA_BYTES = 64 * 1024 * 1024 };
 
 static fallible take_text(struct arena *arena, const json_t *object, const char *member, struct text *out)
 {
@@ -97,40 +100,106 @@ fallible connection_parse(struct arena *arena, struct bytes untrusted_file, stru
     return parse_authority(arena, object, out);
 }
 
-fallible connections_add(struct connections *connections, const struct connection *connection)
+/* ---- All of them ---- */
+
+static bool is_known(const struct connections *connections, struct text file_name)
 {
-    REQUIRE(connections->count < CONNECTIONS_MAX, LIMIT, "connection.too_many");
     for (size_t i = 0; i < connections->count; i++) {
-        REQUIRE(strcmp(connections->rows[i].file_name, connection->file_name) != 0, CONFLICT,
-                "connection.duplicate");
+        if (text_is(file_name, connections->rows[i].file_name)) {
+            return true;
+        }
     }
-    connections->rows[connections->count++] = *connection;
+    return false;
+}
+
+static fallible load_file(struct connections *connections, struct text file_name)
+{
+    const char *name;
+    struct text path;
+    struct bytes octets;
+    struct connection connection;
+    TRY(arena_cstring(&connections->arena, file_name, &name));
+    TRY(path_join(&connections->arena, connections->folder, name, &path));
+    TRY(file_read(&connections->arena, path, &octets));
+    TRY(connection_parse(&connections->arena, octets, &connection));
+    REQUIRE(text_is(file_name, connection.file_name), INVALID, "connection.file_name");
+    REQUIRE(connections->count < CONNECTIONS_MAX, LIMIT, "connection.too_many");
+    connections->rows[connections->count++] = connection;
     return OK;
 }
 
-fallible connections_find_vault(const struct connections *connections, struct text party,
-                                struct text untrusted_url, size_t *out_index)
+static fallible load(struct connections *connections)
 {
-    for (size_t i = 0; i < connections->count; i++) {
-        const struct connection *row = &connections->rows[i];
-        if (row->kind == CONNECTION_COURIER && text_equal(row->party, party) &&
-            url_equal_without_slash(row->url, untrusted_url)) {
-            *out_index = i;
-            return OK;
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct text names[CONNECTIONS_MAX];
+    size_t count;
+    TRY(folder_list(&arena, connections->folder, ".json", CONNECTIONS_MAX, names, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (!is_known(connections, names[i])) {
+            struct result result = load_file(connections, names[i]);
+            result.where =
+                result_is_ok(result) ? NULL : arena_where(&connections->arena, "%.*s", TEXT_ARGS(names[i]));
+            TRY(result);
         }
     }
-    return FAIL(NOT_FOUND, "courier.vault.unknown");
+    return OK;
 }
 
-fallible connections_find_authority(const struct connections *connections, struct text untrusted_issuer,
-                                    size_t *out_index)
+fallible connections_open(struct text folder, struct connections *out)
+{
+    *out = (struct connections){.folder = folder};
+    arena_init(&out->arena, ARENA_BYTES);
+    pthread_mutex_init(&out->mutex, NULL);
+    return load(out);
+}
+
+void connections_close(struct connections *connections)
+{
+    arena_release(&connections->arena);
+    pthread_mutex_destroy(&connections->mutex);
+}
+
+/* The row whose kind, party (where one is wanted) and URL fit, or CONNECTIONS_MAX. */
+static size_t find(const struct connections *connections, enum connection_kind kind, struct text party,
+                   struct text untrusted_url)
 {
     for (size_t i = 0; i < connections->count; i++) {
         const struct connection *row = &connections->rows[i];
-        if (row->kind == CONNECTION_AUTHORITY && url_equal_without_slash(row->url, untrusted_issuer)) {
-            *out_index = i;
-            return OK;
+        if (row->kind == kind && text_equal(row->party, party) &&
+            url_equal_without_slash(row->url, untrusted_url)) {
+            return i;
         }
     }
-    return FAIL(NOT_FOUND, "courier.authority.unknown");
+    return CONNECTIONS_MAX;
+}
+
+static bool find_or_load(struct connections *connections, enum connection_kind kind, struct text party,
+                         struct text untrusted_url, size_t *out_index)
+{
+    pthread_mutex_lock(&connections->mutex);
+    size_t index = find(connections, kind, party, untrusted_url);
+    if (index == CONNECTIONS_MAX && result_is_ok(load(connections))) {
+        index = find(connections, kind, party, untrusted_url);
+    }
+    pthread_mutex_unlock(&connections->mutex);
+    *out_index = index;
+    return index < CONNECTIONS_MAX;
+}
+
+fallible connections_find_vault(struct connections *connections, struct text party, struct text untrusted_url,
+                                size_t *out_index)
+{
+    bool is_there = find_or_load(connections, CONNECTION_COURIER, party, untrusted_url, out_index);
+    REQUIRE(is_there, NOT_FOUND, "courier.vault.unknown");
+    return OK;
+}
+
+fallible connections_find_authority(struct connections *connections, struct text untrusted_issuer,
+                                    size_t *out_index)
+{
+    bool is_there =
+        find_or_load(connections, CONNECTION_AUTHORITY, (struct text){0}, untrusted_issuer, out_index);
+    REQUIRE(is_there, NOT_FOUND, "courier.authority.unknown");
+    return OK;
 }

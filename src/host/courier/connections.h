@@ -7,6 +7,8 @@
 
 #include "base/json.h"
 
+#include <pthread.h>
+
 enum { CONNECTIONS_MAX = 64, CONNECTION_FILE_BYTES_MAX = 256 * 1024 };
 
 enum connection_kind { CONNECTION_NONE = 0, CONNECTION_COURIER, CONNECTION_AUTHORITY };
@@ -23,21 +25,28 @@ struct connection {
     char file_name[96]; /* under which `truce-host connect` keeps it */
 };
 
+/* Rows are only added while a process lives, so an index and what it shows stay valid. A changed file counts
+ * from the next start. Any thread. */
 struct connections {
     struct connection rows[CONNECTIONS_MAX];
-    size_t count;
+    size_t count; /* under the mutex, as is the arena */
+    struct text folder;
+    struct arena arena;
+    pthread_mutex_t mutex;
 };
 
-/* Judges one file. Texts are copied to the arena. INVALID with the member in `where`:
- * "connection.type", "connection.url" (https only), "connection.name" and the reasons of json.h. */
+/* Judges one file. Texts are copied to the arena. INVALID with the member in `where`: "connection.type",
+ * "connection.url" (https only), "connection.name" and the reasons of json.h. */
 fallible connection_parse(struct arena *arena, struct bytes untrusted_file, struct connection *out);
 
-/* LIMIT "connection.too_many"; CONFLICT "connection.duplicate" for two vaults of the same party and URL, or
- * two files of one issuer. */
-fallible connections_add(struct connections *connections, const struct connection *connection);
+/* Reads all files of the folder (which must outlive it); what `truce-host connect` adds later is found when
+ * it is first asked for. The reason of the first file that is not well-formed, `where` its name; LIMIT
+ * "connection.too_many". */
+fallible connections_open(struct text folder, struct connections *out);
+void connections_close(struct connections *connections);
 
 /* The one connection that fits, or NOT_FOUND "courier.vault.unknown", "courier.authority.unknown". */
-fallible connections_find_vault(const struct connections *connections, struct text party,
-                                struct text untrusted_url, size_t *out_index);
-fallible connections_find_authority(const struct connections *connections, struct text untrusted_issuer,
+fallible connections_find_vault(struct connections *connections, struct text party, struct text untrusted_url,
+                                size_t *out_index);
+fallible connections_find_authority(struct connections *connections, struct text untrusted_issuer,
                                     size_t *out_index);

@@ -8,7 +8,7 @@
 
 enum { PAUSE_SLICE_MS = 100 };
 
-fallible courier_open(const struct connections *connections, const struct courier_settings *settings,
+fallible courier_open(struct connections *connections, const struct courier_settings *settings,
                       const struct world *world, struct courier *out)
 {
     struct courier_credential *credentials = calloc(CONNECTIONS_MAX, sizeof *credentials);

@@ -37,7 +37,7 @@ struct courier_credential {
 };
 
 struct courier {
-    const struct connections *connections;
+    struct connections *connections;
     struct courier_settings settings;
     const struct world *world;
     pthread_mutex_t mutex;
@@ -45,7 +45,7 @@ struct courier {
 };
 
 /* `connections` and `world` must outlive it. */
-fallible courier_open(const struct connections *connections, const struct courier_settings *settings,
+fallible courier_open(struct connections *connections, const struct courier_settings *settings,
                       const struct world *world, struct courier *out);
 void courier_close(struct courier *courier);
 
