@@ -33,13 +33,26 @@ static void types_are_those_that_duckdb_reads(void **state)
     static const struct {
         const char *name, *want_type;
     } columns[] = {
-        {"a_boolean", "BOOLEAN"},          {"a_tinyint", "TINYINT"},       {"a_smallint", "SMALLINT"},
-        {"an_integer", "INTEGER"},         {"a_bigint", "BIGINT"},         {"a_utinyint", "UTINYINT"},
-        {"a_usmallint", "USMALLINT"},      {"a_uinteger", "UINTEGER"},     {"a_ubigint", "UBIGINT"},
-        {"a_float", "FLOAT"},              {"a_double", "DOUBLE"},         {"a_small_decimal", "DECIMAL(4,1)"},
-        {"a_decimal", "DECIMAL(18,3)"},    {"a_wide_decimal", "DECIMAL(38,10)"}, {"a_date", "DATE"},
-        {"a_time", "TIME"},                {"a_timestamp", "TIMESTAMP"},   {"a_varchar", "VARCHAR"},
-        {"a_blob", "BLOB"},                {"a_uuid", "UUID"},
+        {"a_boolean", "BOOLEAN"},
+        {"a_tinyint", "TINYINT"},
+        {"a_smallint", "SMALLINT"},
+        {"an_integer", "INTEGER"},
+        {"a_bigint", "BIGINT"},
+        {"a_utinyint", "UTINYINT"},
+        {"a_usmallint", "USMALLINT"},
+        {"a_uinteger", "UINTEGER"},
+        {"a_ubigint", "UBIGINT"},
+        {"a_float", "FLOAT"},
+        {"a_double", "DOUBLE"},
+        {"a_small_decimal", "DECIMAL(4,1)"},
+        {"a_decimal", "DECIMAL(18,3)"},
+        {"a_wide_decimal", "DECIMAL(38,10)"},
+        {"a_date", "DATE"},
+        {"a_time", "TIME"},
+        {"a_timestamp", "TIMESTAMP"},
+        {"a_varchar", "VARCHAR"},
+        {"a_blob", "BLOB"},
+        {"a_uuid", "UUID"},
     };
     struct arena *arena = *state;
     struct parquet_file file;
@@ -101,9 +114,8 @@ static void what_cannot_be_kept_is_refused(void **state)
     static const struct {
         const char *name, *want_why;
     } files[] = {
-        {"nested", "parquet.nested"},     {"struct", "parquet.nested"},
-        {"zoned", "parquet.column.type"}, {"nanos", "parquet.column.type"},
-        {"json", "parquet.column.type"},  {"encrypted", "parquet.encrypted"},
+        {"nested", "parquet.nested"},     {"struct", "parquet.nested"},    {"zoned", "parquet.column.type"},
+        {"nanos", "parquet.column.type"}, {"json", "parquet.column.type"}, {"encrypted", "parquet.encrypted"},
     };
     struct arena *arena = *state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -120,7 +132,8 @@ static void tails_are_checked(void **state)
     uint64_t size;
     assert_ok(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PAR1")), &size));
     assert_int_equal(size, 513);
-    assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PARE")), &size), UNSUPPORTED, "parquet.encrypted");
+    assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PARE")), &size), UNSUPPORTED,
+               "parquet.encrypted");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PAR2")), &size), INVALID, "parquet.magic");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("PAR1")), &size), INVALID, "parquet.magic");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\0\0\1PAR1")), &size), LIMIT, "parquet.footer.size");
@@ -136,9 +149,16 @@ struct made_footer {
     int children, repetition, columns, extra_file_field, extra_chunk_field;
 };
 
-static const struct made_footer good = {
-    .rows = 5, .group_rows = 5, .values = 5, .offset = {4, 14}, .size = {10, 10}, .path = {"a", "b"},
-    .name = {"a", "b"}, .children = 2, .repetition = 1, .columns = 2};
+static const struct made_footer good = {.rows = 5,
+                                        .group_rows = 5,
+                                        .values = 5,
+                                        .offset = {4, 14},
+                                        .size = {10, 10},
+                                        .path = {"a", "b"},
+                                        .name = {"a", "b"},
+                                        .children = 2,
+                                        .repetition = 1,
+                                        .columns = 2};
 
 static void put(struct buffer *out, struct thrift_field *last, int16_t id, uint64_t value)
 {

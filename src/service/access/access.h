@@ -1,8 +1,9 @@
 /* access/access.h: which role may do what: data actions of Azure role-based access control.
  *
- * One table of roles with the names and meanings of Azure's built-in roles. One rule is stricter than Azure: who holds
- * "Key Vault Crypto Service Release User" is a courier and can do `release` and nothing more, whatever other roles are beside it, so a
- * careless second assignment does not turn a courier into a reader. Pure. Any thread. */
+ * One table of roles with the names and meanings of Azure's built-in roles. One rule is stricter than Azure:
+ * who holds "Key Vault Crypto Service Release User" is a courier and can do `release` and nothing more,
+ * whatever other roles are beside it, so a careless second assignment does not turn a courier into a reader.
+ * Pure. Any thread. */
 #pragma once
 
 #include "base/result.h"
@@ -10,7 +11,7 @@
 
 enum access_action {
     ACCESS_NONE = 0,
-    ACCESS_KEY_READ,   /* get, list, list versions */
+    ACCESS_KEY_READ, /* get, list, list versions */
     ACCESS_KEY_CREATE,
     ACCESS_KEY_UPDATE,
     ACCESS_KEY_WRAP,

@@ -12,9 +12,12 @@ static void the_table_decides(void **state)
         struct text role;
         const char *want; /* by action, from ACCESS_NONE: x allows */
     } rows[] = {
-        {TEXT(ACCESS_ROLE_OFFICER), "-xxxxxxxx"},  {TEXT(ACCESS_ROLE_USER), "-x-xxxx--"},
-        {TEXT(ACCESS_ROLE_RELEASE), "-------x-"},  {TEXT(ACCESS_ROLE_READER), "-x-------"},
-        {TEXT("key vault crypto officer"), "---------"}, {TEXT("Owner"), "---------"},
+        {TEXT(ACCESS_ROLE_OFFICER), "-xxxxxxxx"},
+        {TEXT(ACCESS_ROLE_USER), "-x-xxxx--"},
+        {TEXT(ACCESS_ROLE_RELEASE), "-------x-"},
+        {TEXT(ACCESS_ROLE_READER), "-x-------"},
+        {TEXT("key vault crypto officer"), "---------"},
+        {TEXT("Owner"), "---------"},
         {TEXT(""), "---------"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -41,7 +44,7 @@ static void nothing_allows_nothing(void **state)
     struct text officer = TEXT(ACCESS_ROLE_OFFICER);
     assert_int_equal(access_decide(NULL, 0, ACCESS_KEY_READ), VERDICT_DENY);
     assert_int_equal(access_decide(&officer, 1, ACCESS_ACTION_COUNT), VERDICT_DENY);
-    assert_int_equal(access_decide(&officer, 1, (enum access_action)-1), VERDICT_DENY);
+    assert_int_equal(access_decide(&officer, 1, (enum access_action) - 1), VERDICT_DENY);
     assert_true(access_role_is_known(officer));
     assert_false(access_role_is_known(TEXT("Owner")));
     assert_string_equal(access_action_name(ACCESS_ACTION_COUNT), "none");

@@ -41,7 +41,8 @@ fallible identity_verify(struct arena *arena, const struct identity_trust *trust
     REQUIRE(text_equal(without_slash(claim(&jwt, "iss")), without_slash(trust->issuer)), UNAUTHENTICATED,
             "identity.issuer");
     REQUIRE(is_audience(trust, claim(&jwt, "aud")), UNAUTHENTICATED, "identity.audience");
-    REQUIRE(result_is_ok(jwt_verify(&jwt, trust->keys, KEY_RS256)), UNAUTHENTICATED, "identity.token.signature");
+    REQUIRE(result_is_ok(jwt_verify(&jwt, trust->keys, KEY_RS256)), UNAUTHENTICATED,
+            "identity.token.signature");
     TRY(check_times(&jwt, unix_seconds));
     REQUIRE(text_equal(claim(&jwt, "tid"), trust->tenant), UNAUTHENTICATED, "identity.tenant");
     struct text object = claim(&jwt, "oid");
@@ -50,7 +51,8 @@ fallible identity_verify(struct arena *arena, const struct identity_trust *trust
     struct principal principal;
     TRY(arena_copy_text(arena, trust->tenant, &principal.tenant));
     TRY(arena_copy_text(arena, object, &principal.object));
-    TRY(arena_copy_text(arena, application.size > 0 ? application : claim(&jwt, "azp"), &principal.application));
+    TRY(arena_copy_text(arena, application.size > 0 ? application : claim(&jwt, "azp"),
+                        &principal.application));
     *out = principal;
     return OK;
 }

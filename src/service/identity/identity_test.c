@@ -21,7 +21,9 @@ static int open_fixture(void **state)
     assert_ok(key_share(&fixture->key, &fixture->keys.rows[0].key));
     fixture->keys.count = 1;
     fixture->trust = (struct identity_trust){
-        .issuer = TEXT("https://h/t/"), .tenant = TEXT("t"), .audiences = {TEXT("https://vault.azure.net")},
+        .issuer = TEXT("https://h/t/"),
+        .tenant = TEXT("t"),
+        .audiences = {TEXT("https://vault.azure.net")},
         .keys = &fixture->keys,
     };
     *state = fixture;
@@ -41,12 +43,13 @@ static int close_fixture(void **state)
 
 static json_t *good_claims(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "iss", "https://h/t/", "aud", "https://vault.azure.net", "tid",
-                     "t", "oid", "o", "appid", "a", "nbf", (json_int_t)NOW, "exp", (json_int_t)(NOW + 3600));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "iss", "https://h/t/", "aud",
+                     "https://vault.azure.net", "tid", "t", "oid", "o", "appid", "a", "nbf", (json_int_t)NOW,
+                     "exp", (json_int_t)(NOW + 3600));
 }
 
-static struct result verify(struct fixture *fixture, const json_t *claims, const struct key *key, const char *kid,
-                            struct principal *out)
+static struct result verify(struct fixture *fixture, const json_t *claims, const struct key *key,
+                            const char *kid, struct principal *out)
 {
     scoped_json *header = json_pack("{s:s}", "kid", kid);
     scoped_buffer token;
@@ -98,11 +101,14 @@ static void other_tokens_are_refused(void **state)
         } else {
             assert_ok(json_set_text(claims, rows[i].claim, text_of(rows[i].text)));
         }
-        assert_why(verify(fixture, claims, &fixture->key, "k1", &principal), UNAUTHENTICATED, rows[i].want_why);
+        assert_why(verify(fixture, claims, &fixture->key, "k1", &principal), UNAUTHENTICATED,
+                   rows[i].want_why);
     }
     scoped_json *claims = good_claims();
-    assert_why(verify(fixture, claims, &fixture->other_key, "k1", &principal), UNAUTHENTICATED, "identity.token.signature");
-    assert_why(verify(fixture, claims, &fixture->key, "k2", &principal), UNAUTHENTICATED, "identity.token.signature");
+    assert_why(verify(fixture, claims, &fixture->other_key, "k1", &principal), UNAUTHENTICATED,
+               "identity.token.signature");
+    assert_why(verify(fixture, claims, &fixture->key, "k2", &principal), UNAUTHENTICATED,
+               "identity.token.signature");
 }
 
 static void what_is_no_token_is_refused(void **state)
@@ -115,13 +121,15 @@ static void what_is_no_token_is_refused(void **state)
         {TEXT("tok"), "identity.token.form"},
         {TEXT("a.b.c"), "identity.token.form"},
         /* {"alg":"none"}.{"iss":"https://h/t/","aud":"https://vault.azure.net"} */
-        {TEXT("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2gvdC8iLCJhdWQiOiJodHRwczovL3ZhdWx0LmF6dXJlLm5ldCJ9."),
+        {TEXT(
+             "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2gvdC8iLCJhdWQiOiJodHRwczovL3ZhdWx0LmF6dXJlLm5ldCJ9."),
          "identity.token.signature"},
     };
     struct fixture *fixture = *state;
     struct principal principal;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct result result = identity_verify(&fixture->arena, &fixture->trust, rows[i].token, NOW, &principal);
+        struct result result =
+            identity_verify(&fixture->arena, &fixture->trust, rows[i].token, NOW, &principal);
         assert_why(result, UNAUTHENTICATED, rows[i].want_why);
     }
 }

@@ -12,7 +12,8 @@ void client_record_release(struct client_record *record)
     json_release(&record->json);
 }
 
-/* HMAC-SHA-256 keyed by the secret over salt and client id. The secret has 256 random bits, so nothing slower adds to it. */
+/* HMAC-SHA-256 keyed by the secret over salt and client id. The secret has 256 random bits, so nothing slower
+ * adds to it. */
 static fallible verifier_of(struct text id, struct text secret_text, struct bytes salt, struct digest *out)
 {
     scoped_secret secret = {0};
@@ -44,8 +45,9 @@ static fallible make_record(const struct world *world, const struct issuer_clien
     return OK;
 }
 
-fallible issuer_add_client(struct state_transaction *transaction, const struct world *world, struct arena *arena,
-                           struct text name, const struct text roles[], size_t role_count, struct issuer_client *out)
+fallible issuer_add_client(struct state_transaction *transaction, const struct world *world,
+                           struct arena *arena, struct text name, const struct text roles[],
+                           size_t role_count, struct issuer_client *out)
 {
     uint8_t octets[SECRET_OCTETS];
     struct issuer_client client;
@@ -79,7 +81,8 @@ fallible client_find(struct state *state, struct text id, struct client_record *
     return OK;
 }
 
-enum verdict client_check_secret(const struct client_record *record, struct text id, struct text untrusted_secret)
+enum verdict client_check_secret(const struct client_record *record, struct text id,
+                                 struct text untrusted_secret)
 {
     scoped_arena arena;
     arena_init(&arena, 4096);
@@ -89,8 +92,8 @@ enum verdict client_check_secret(const struct client_record *record, struct text
     struct digest given;
     if (untrusted_secret.size == 0 || untrusted_secret.size > 256 ||
         !result_is_ok(json_get_base64url(&arena, record->json, "salt", &salt)) ||
-        !result_is_ok(json_get_base64url(&arena, record->json, "verifier", &stored)) || stored.size != DIGEST_BYTES ||
-        !result_is_ok(verifier_of(id, untrusted_secret, salt, &given))) {
+        !result_is_ok(json_get_base64url(&arena, record->json, "verifier", &stored)) ||
+        stored.size != DIGEST_BYTES || !result_is_ok(verifier_of(id, untrusted_secret, salt, &given))) {
         return VERDICT_DENY;
     }
     memcpy(wanted.octets, stored.data, DIGEST_BYTES);

@@ -14,4 +14,5 @@ void client_record_release(struct client_record *record);
 /* NOT_FOUND "issuer.client.unknown". */
 fallible client_find(struct state *state, struct text id, struct client_record *out);
 /* ALLOW when the secret is the client's. */
-enum verdict client_check_secret(const struct client_record *record, struct text id, struct text untrusted_secret);
+enum verdict client_check_secret(const struct client_record *record, struct text id,
+                                 struct text untrusted_secret);

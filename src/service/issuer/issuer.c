@@ -29,13 +29,21 @@ struct refusal {
 };
 
 static const struct refusal unknown_tenant = {400, "invalid_request", 90002, "The tenant was not found."};
-static const struct refusal malformed = {400, "invalid_request", 900144, "The request body is not a form with the members grant_type, client_id, scope and client_secret."};
-static const struct refusal wrong_grant = {400, "unsupported_grant_type", 70003, "Only the grant client_credentials is supported."};
-static const struct refusal unknown_client = {400, "unauthorized_client", 700016, "The application was not found in this tenant."};
-static const struct refusal wrong_secret = {401, "invalid_client", 7000215, "Invalid client secret provided."};
-static const struct refusal wrong_scope = {400, "invalid_scope", 70011, "The scope must be one resource followed by /.default."};
-static const struct refusal unknown_resource = {400, "invalid_resource", 500011, "The resource was not found in this tenant."};
-static const struct refusal too_many = {429, "temporarily_unavailable", 90055, "Too many failed requests; wait and try again."};
+static const struct refusal malformed = {
+    400, "invalid_request", 900144,
+    "The request body is not a form with the members grant_type, client_id, scope and client_secret."};
+static const struct refusal wrong_grant = {400, "unsupported_grant_type", 70003,
+                                           "Only the grant client_credentials is supported."};
+static const struct refusal unknown_client = {400, "unauthorized_client", 700016,
+                                              "The application was not found in this tenant."};
+static const struct refusal wrong_secret = {401, "invalid_client", 7000215,
+                                            "Invalid client secret provided."};
+static const struct refusal wrong_scope = {400, "invalid_scope", 70011,
+                                           "The scope must be one resource followed by /.default."};
+static const struct refusal unknown_resource = {400, "invalid_resource", 500011,
+                                                "The resource was not found in this tenant."};
+static const struct refusal too_many = {429, "temporarily_unavailable", 90055,
+                                        "Too many failed requests; wait and try again."};
 
 /* ---- Opening ---- */
 
@@ -63,7 +71,8 @@ static fallible load(struct issuer *issuer)
     TRY(load_signing_key(issuer));
     TRY(key_thumbprint(&issuer->signing_key, &thumbprint));
     TRY(encode_base64url(&issuer->arena, digest_view(&thumbprint), &issuer->kid));
-    TRY(arena_printf(&issuer->arena, &issuer->name, "%.*s/%.*s/", TEXT_ARGS(options->url), TEXT_ARGS(options->tenant)));
+    TRY(arena_printf(&issuer->arena, &issuer->name, "%.*s/%.*s/", TEXT_ARGS(options->url),
+                     TEXT_ARGS(options->tenant)));
     TRY(key_share(&issuer->signing_key, &issuer->keys.rows[0].key));
     TRY(key_pin(&issuer->signing_key, &issuer->keys.rows[0].pin));
     issuer->keys.rows[0].kid = issuer->kid;
@@ -118,8 +127,8 @@ static fallible refuse(struct issuer *issuer, struct http_request *request, stru
     struct text description;
     struct text timestamp;
     TRY(encode_time(request->arena, world_now(issuer->options.world), &timestamp));
-    TRY(arena_printf(request->arena, &description, "AADSTS%d: %s Trace ID: %.*s", refusal->code, refusal->description,
-                     TEXT_ARGS(request->id)));
+    TRY(arena_printf(request->arena, &description, "AADSTS%d: %s Trace ID: %.*s", refusal->code,
+                     refusal->description, TEXT_ARGS(request->id)));
     TRY(json_set_text(body, "error", text_of(refusal->error)));
     TRY(json_set_text(body, "error_description", description));
     json_t *codes = json_array();
@@ -127,7 +136,8 @@ static fallible refuse(struct issuer *issuer, struct http_request *request, stru
     TRY(json_add(codes, json_integer(refusal->code)));
     TRY(json_set_text(body, "timestamp", timestamp));
     TRY(json_set_text(body, "trace_id", request->id));
-    TRY(json_set_text(body, "correlation_id", request->client_id.size > 0 ? request->client_id : request->id));
+    TRY(json_set_text(body, "correlation_id",
+                      request->client_id.size > 0 ? request->client_id : request->id));
     reply->failure = FAIL(UNAUTHENTICATED, "issuer.refused");
     return reply_json(request, reply, refusal->status, body);
 }
@@ -137,10 +147,12 @@ static bool is_own_tenant(const struct issuer *issuer, const struct http_request
     return text_equal(request->captures.rows[0], issuer->options.tenant);
 }
 
-static fallible set_url(const struct issuer *issuer, struct arena *arena, json_t *body, const char *name, const char *path)
+static fallible set_url(const struct issuer *issuer, struct arena *arena, json_t *body, const char *name,
+                        const char *path)
 {
     struct text url;
-    TRY(arena_printf(arena, &url, "%.*s/%.*s/%s", TEXT_ARGS(issuer->options.url), TEXT_ARGS(issuer->options.tenant), path));
+    TRY(arena_printf(arena, &url, "%.*s/%.*s/%s", TEXT_ARGS(issuer->options.url),
+                     TEXT_ARGS(issuer->options.tenant), path));
     return json_set_text(body, name, url);
 }
 
@@ -149,9 +161,10 @@ fallible issuer_answer_metadata(struct issuer *issuer, struct http_request *requ
     if (!is_own_tenant(issuer, request)) {
         return refuse(issuer, request, reply, &unknown_tenant);
     }
-    scoped_json *body = json_pack("{s:[s], s:[s], s:[s], s:[s]}", "response_types_supported", "token",
-                                  "subject_types_supported", "pairwise", "id_token_signing_alg_values_supported", "RS256",
-                                  "token_endpoint_auth_methods_supported", "client_secret_post");
+    scoped_json *body =
+        json_pack("{s:[s], s:[s], s:[s], s:[s]}", "response_types_supported", "token",
+                  "subject_types_supported", "pairwise", "id_token_signing_alg_values_supported", "RS256",
+                  "token_endpoint_auth_methods_supported", "client_secret_post");
     REQUIRE(body != NULL, NO_MEMORY, "issuer.memory");
     bool is_v2 = text_is(request->target.segments[1], "v2.0");
     TRY(set_url(issuer, request->arena, body, "issuer", is_v2 ? "v2.0" : ""));
@@ -180,8 +193,8 @@ fallible issuer_answer_keys(struct issuer *issuer, struct http_request *request,
 
 /* ---- Tokens ---- */
 
-static fallible make_claims(struct issuer *issuer, struct arena *arena, const struct client_record *client, struct text id,
-                            struct text resource, json_t *claims)
+static fallible make_claims(struct issuer *issuer, struct arena *arena, const struct client_record *client,
+                            struct text id, struct text resource, json_t *claims)
 {
     struct text token_id;
     int64_t now = world_now(issuer->options.world);
@@ -208,8 +221,8 @@ static fallible give_token(struct issuer *issuer, struct http_request *request, 
 {
     scoped_json *claims = json_object();
     scoped_json *header = json_pack("{s:s}", "typ", "JWT");
-    scoped_json *body = json_pack("{s:s, s:i, s:i}", "token_type", "Bearer", "expires_in", ISSUER_TOKEN_SECONDS,
-                                  "ext_expires_in", ISSUER_TOKEN_SECONDS);
+    scoped_json *body = json_pack("{s:s, s:i, s:i}", "token_type", "Bearer", "expires_in",
+                                  ISSUER_TOKEN_SECONDS, "ext_expires_in", ISSUER_TOKEN_SECONDS);
     scoped_buffer token;
     buffer_init(&token, TOKEN_BYTES_MAX);
     REQUIRE(body != NULL, NO_MEMORY, "issuer.memory");
@@ -241,12 +254,14 @@ static bool is_resource(const struct issuer *issuer, struct text resource)
 }
 
 static const struct refusal *check_secret(struct issuer *issuer, const struct http_request *request,
-                                          const struct client_record *client, struct text id, struct text secret)
+                                          const struct client_record *client, struct text id,
+                                          struct text secret)
 {
     scoped_arena arena;
     arena_init(&arena, 8192);
     struct text subject_text;
-    if (!result_is_ok(arena_printf(&arena, &subject_text, "%.*s\n%.*s", TEXT_ARGS(request->peer), TEXT_ARGS(id)))) {
+    if (!result_is_ok(
+            arena_printf(&arena, &subject_text, "%.*s\n%.*s", TEXT_ARGS(request->peer), TEXT_ARGS(id)))) {
         return &malformed;
     }
     struct digest subject = digest_of(bytes_of_text(subject_text));
@@ -302,6 +317,7 @@ fallible issuer_answer_token(struct issuer *issuer, struct http_request *request
     }
     struct result result = answer_form(issuer, request, reply, &form);
     struct text secret = pairs_get(&form, "client_secret");
-    wipe((void *)(uintptr_t)secret.data, secret.size); /* it lies in the request's arena, which is not overwritten */
+    wipe((void *)(uintptr_t)secret.data,
+         secret.size); /* it lies in the request's arena, which is not overwritten */
     return result;
 }

@@ -1,5 +1,6 @@
-/* issuer/throttle.h: slows down guessing. After THROTTLE_FREE failures of one subject each further one doubles the wait, up to a minute. A
- * fixed table: subjects that share a slot share its fate for a while, which costs patience and never security. Any thread. */
+/* issuer/throttle.h: slows down guessing. After THROTTLE_FREE failures of one subject each further one
+ * doubles the wait, up to a minute. A fixed table: subjects that share a slot share its fate for a while,
+ * which costs patience and never security. Any thread. */
 #pragma once
 
 #include "base/world.h"

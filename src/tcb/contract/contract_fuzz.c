@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct text page;
         ASSERT(result_is_ok(contract_explain(&arena, &contract, &page)));
         assert_plain(page);
-        ASSERT(!result_is_ok(contract_verify(&arena, &contract, NULL, 0)) || contract.document.signature_count > 0);
+        ASSERT(!result_is_ok(contract_verify(&arena, &contract, NULL, 0)) ||
+               contract.document.signature_count > 0);
     }
     return 0;
 }

@@ -61,28 +61,40 @@ static const struct refusal refusals[] = {
     /* policies */
     {{TEST_POLICY, 0, "/mode", "\"aggregate\""}, "policy.mode.unsupported", "policies[0].mode"},
     {{TEST_POLICY, 0, "/mode", "\"other\""}, "policy.mode.unsupported", "policies[0].mode"},
-    {{TEST_POLICY, 0, "/columns/date/use/0", "\"sum\""}, "policy.use.unsupported", "policies[0].columns.date.use"},
-    {{TEST_POLICY, 0, "/columns/date/use/-", "\"approved\""}, "policy.use.duplicate", "policies[0].columns.date"},
+    {{TEST_POLICY, 0, "/columns/date/use/0", "\"sum\""},
+     "policy.use.unsupported",
+     "policies[0].columns.date.use"},
+    {{TEST_POLICY, 0, "/columns/date/use/-", "\"approved\""},
+     "policy.use.duplicate",
+     "policies[0].columns.date"},
     {{TEST_POLICY, 0, "/columns/date/use", "[]"}, "document.too_few", "policies[0].columns.date.use"},
-    {{TEST_POLICY, 0, "/columns/date/grid", "\"5\""}, "policy.member.unsupported", "policies[0].columns.date.grid"},
+    {{TEST_POLICY, 0, "/columns/date/grid", "\"5\""},
+     "policy.member.unsupported",
+     "policies[0].columns.date.grid"},
     {{TEST_POLICY, 0, "/columns/date/usage", "1"}, "json.member.unknown", "policies[0].columns.date.usage"},
     {{TEST_POLICY, 0, "/dp", "{}"}, "policy.member.unsupported", "policies[0].dp"},
     {{TEST_POLICY, 0, "/extra", "1"}, "json.member.unknown", "policies[0].extra"},
     {{TEST_POLICY, 0, "/output/max_share", "1"}, "policy.member.unsupported", "policies[0].output.max_share"},
     {{TEST_POLICY, 0, "/output/max_rows", "0"}, "json.member.out_of_range", "policies[0].output.max_rows"},
-    {{TEST_POLICY, 0, "/output/min_entities", "5"}, "policy.min_entities.without_entity", "policies[0].min_entities"},
+    {{TEST_POLICY, 0, "/output/min_entities", "5"},
+     "policy.min_entities.without_entity",
+     "policies[0].min_entities"},
     {{TEST_POLICY, 2, "/output/min_entities", "1"}, "json.member.out_of_range", "policies[2].min_entities"},
     {{TEST_POLICY, 2, "/output/min_entities", NULL}, "json.member.missing", "policies[2].min_entities"},
     {{TEST_POLICY, 2, "/output/min_entities", "9"}, "bundle.policy.entity", "insurer/claims"},
     {{TEST_POLICY, 2, "/entity", "\"nobody\""}, "policy.entity", "policies[2].entity"},
-    {{TEST_POLICY, 2, "/entity/column", "\"policy\""}, "policy.entity.column_unlisted", "policies[2].entity.column"},
+    {{TEST_POLICY, 2, "/entity/column", "\"policy\""},
+     "policy.entity.column_unlisted",
+     "policies[2].entity.column"},
     {{TEST_POLICY, 2, "/entity/namespace", "\"Claim\""}, "document.name", "policies[2].entity.namespace"},
     {{TEST_POLICY, 2, "/entity/kind", "1"}, "json.member.unknown", "policies[2].entity.kind"},
     {{TEST_POLICY, 0, "/owner", "\"insurer\""}, "document.dataset_owner", "policies[0].owner"},
     {{TEST_POLICY, 0, "/dataset", "\"bureau/other\""}, "bundle.policy.dataset", "bureau/flights"},
     {{TEST_POLICY, 0, "/data", SOME_DIGEST}, "bundle.policy.data", "bureau/flights"},
     {{TEST_POLICY, 0, "/columns/origin", NULL}, "bundle.read.column", "bureau/flights.query rate.origin"},
-    {{TEST_POLICY, 0, "/columns/other", "{\"use\":[\"approved\"]}"}, "bundle.policy.column", "bureau/flights.other"},
+    {{TEST_POLICY, 0, "/columns/other", "{\"use\":[\"approved\"]}"},
+     "bundle.policy.column",
+     "bureau/flights.other"},
     {{TEST_POLICY, 0, "/output/max_rows", "59"}, "bundle.query.max_rows", "bureau/flights.query rate"},
     {{TEST_POLICY, 0, "/valid/1", "\"2026-11-23T21:00:00Z\""}, "policy.validity", "bureau/flights"},
     {{TEST_POLICY, 0, "/valid/0", "\"2026-11-23T21:00:01Z\""}, "policy.validity", "bureau/flights"},
@@ -90,6 +102,8 @@ static const struct refusal refusals[] = {
     {{TEST_POLICY, 0, "/type", "\"dataset-policy/2\""}, "document.type", "policies[0].type"},
     {{TEST_POLICY, .trick = TEST_POLICY_BY_OTHER}, "jws.signature", "insurer/claims"},
     {{TEST_POLICY, .trick = TEST_POLICY_BY_TWO}, "document.signatures", "insurer/claims"},
+    {{TEST_POLICY, 0, "/dataset", "\"flights\""}, "document.dataset", "policies[0].dataset"},
+    {{TEST_POLICY, 0, "/columns/", "{\"use\":[\"approved\"]}"}, "policy.column.name", "policies[0].columns."},
     /* manifests */
     {{TEST_MANIFEST, 0, "/version", "0"}, "json.member.out_of_range", "manifests[0].version"},
     {{TEST_MANIFEST, 0, "/version", "2"}, "bundle.grant.version", "bureau/flights"},
@@ -103,38 +117,59 @@ static const struct refusal refusals[] = {
     {{TEST_MANIFEST, 0, "/columns/1/name", "\"\""}, "column.name", "manifests[0].columns[1].name"},
     {{TEST_MANIFEST, 0, "/columns/1/name", "\"renamed\""}, "bundle.policy.column", "bureau/flights.delay"},
     {{TEST_MANIFEST, 0, "/columns/1/type", "\"INT\""}, "column.type.unknown", "manifests[0].columns[1].type"},
-    {{TEST_MANIFEST, 0, "/columns/1/element", "\"\""}, "manifest.element.size", "manifests[0].columns[1].element"},
+    {{TEST_MANIFEST, 0, "/columns/1/element", "\"\""},
+     "manifest.element.size",
+     "manifests[0].columns[1].element"},
     {{TEST_MANIFEST, 0, "/parts/1/number", "0"}, "json.member.out_of_range", "manifests[0].parts[1].number"},
     {{TEST_MANIFEST, 0, "/parts/1/size", "300000"}, "manifest.part.size", "manifests[0].parts[1].size"},
-    {{TEST_MANIFEST, 0, "/parts/1/data_end", "3"}, "json.member.out_of_range", "manifests[0].parts[1].data_end"},
-    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300003"}, "manifest.range.order",
+    {{TEST_MANIFEST, 0, "/parts/1/data_end", "3"},
+     "json.member.out_of_range",
+     "manifests[0].parts[1].data_end"},
+    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300003"},
+     "manifest.range.order",
      "manifests[0].parts[1].columns[0].meta"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/2/chunks/1/1", "50001"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/2/chunks/1/1", "50001"},
+     "manifest.range.outside",
      "manifests[0].parts[1].columns[2].chunks[1]"},
-    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300005"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/data_end", "300005"},
+     "manifest.range.outside",
      "manifests[0].parts[1].columns[0].meta"},
     {{TEST_MANIFEST, 0, "/parts/1/groups/0", "21"}, "manifest.rows", "manifests[0].parts[1].rows"},
     {{TEST_MANIFEST, 0, "/parts/1/groups/0", "0"}, "manifest.group.rows", "manifests[0].parts[1].groups[0]"},
     {{TEST_MANIFEST, 0, "/parts/1/groups/-", "1"}, "manifest.rows", "manifests[0].parts[1].rows"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/1", NULL}, "manifest.chunks.count",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/1", NULL},
+     "manifest.chunks.count",
      "manifests[0].parts[1].columns[0].chunks"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/0", "3"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/0", "3"},
+     "manifest.range.outside",
      "manifests[0].parts[1].columns[0].chunks[0]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "50001"}, "manifest.range.overlap", "manifests[0].parts[1]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "0"}, "manifest.range.form",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "50001"},
+     "manifest.range.overlap",
+     "manifests[0].parts[1]"},
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "0"},
+     "manifest.range.form",
      "manifests[0].parts[1].columns[0].chunks[0]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "9223372036854775807"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/1", "9223372036854775807"},
+     "manifest.range.outside",
      "manifests[0].parts[1].columns[0].chunks[0]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0", "[200004,50000]"}, "manifest.range.order",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0", "[200004,50000]"},
+     "manifest.range.order",
      "manifests[0].parts[1].columns[0].chunks[1]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/-", "1"}, "manifest.range.form",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/0/-", "1"},
+     "manifest.range.form",
      "manifests[0].parts[1].columns[0].chunks[0]"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/1/meta/0", "300105"}, "manifest.range.order",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/1/meta/0", "300105"},
+     "manifest.range.order",
      "manifests[0].parts[1].columns[1].meta"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/2/meta/1", "99"}, "manifest.meta.end", "manifests[0].parts[1].plain_size"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/2/meta/1", "101"}, "manifest.range.outside",
+    {{TEST_MANIFEST, 0, "/parts/1/columns/2/meta/1", "99"},
+     "manifest.meta.end",
+     "manifests[0].parts[1].plain_size"},
+    {{TEST_MANIFEST, 0, "/parts/1/columns/2/meta/1", "101"},
+     "manifest.range.outside",
      "manifests[0].parts[1].columns[2].meta"},
-    {{TEST_MANIFEST, 0, "/parts/1/columns/2", NULL}, "manifest.columns.count", "manifests[0].parts[1].columns"},
+    {{TEST_MANIFEST, 0, "/parts/1/columns/2", NULL},
+     "manifest.columns.count",
+     "manifests[0].parts[1].columns"},
     {{TEST_MANIFEST, 0, "/parts/1/note", "1"}, "json.member.unknown", "manifests[0].parts[1].note"},
     {{TEST_MANIFEST, 0, "/parts", "[]"}, "document.too_few", "manifests[0].parts"},
     {{TEST_MANIFEST, .trick = TEST_MANIFEST_BY_OTHER}, "jws.signature", "insurer/claims"},
@@ -143,62 +178,93 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, 0, "/salt", "\"AAAA\""}, "document.size", "contract.salt"},
     {{TEST_CONTRACT, 0, "/loading", "\"on demand\""}, "contract.loading", "contract.loading"},
     {{TEST_CONTRACT, 0, "/notes", "\"\""}, "json.member.unknown", "contract.notes"},
-    {{TEST_CONTRACT, 0, "/parties/1/name", "\"analyst\""}, "contract.party.duplicate", "contract.parties[1].name"},
+    {{TEST_CONTRACT, 0, "/parties/1/name", "\"analyst\""},
+     "contract.party.duplicate",
+     "contract.parties[1].name"},
     {{TEST_CONTRACT, 0, "/parties/1/name", LONG_NAME}, "document.name", "contract.parties[1].name"},
-    {{TEST_CONTRACT, 0, "/parties/1/signing", "@/parties/0/signing"}, "contract.party.key_shared",
+    {{TEST_CONTRACT, 0, "/parties/1/signing", "@/parties/0/signing"},
+     "contract.party.key_shared",
      "contract.parties[1]"},
-    {{TEST_CONTRACT, 0, "/parties/1/result", "@/parties/1/signing"}, "contract.party.key_shared",
+    {{TEST_CONTRACT, 0, "/parties/1/result", "@/parties/1/signing"},
+     "contract.party.key_shared",
      "contract.parties[1]"},
-    {{TEST_CONTRACT, 0, "/parties/1/signing/use", "\"sig\""}, "json.member.unknown",
+    {{TEST_CONTRACT, 0, "/parties/1/signing/use", "\"sig\""},
+     "json.member.unknown",
      "contract.parties[1].signing.use"},
-    {{TEST_CONTRACT, 0, "/parties/1/signing", "@/parties/1/result"}, "contract.party.key_shared",
+    {{TEST_CONTRACT, 0, "/parties/1/signing", "@/parties/1/result"},
+     "contract.party.key_shared",
      "contract.parties[1]"},
-    {{TEST_CONTRACT, 0, "/datasets/0/owner", "\"nobody\""}, "document.dataset_owner", "contract.datasets[0].owner"},
-    {{TEST_CONTRACT, 0, "/datasets/1/table", "\"flights\""}, "contract.dataset.table_duplicate",
+    {{TEST_CONTRACT, 0, "/datasets/0/owner", "\"nobody\""},
+     "document.dataset_owner",
+     "contract.datasets[0].owner"},
+    {{TEST_CONTRACT, 0, "/datasets/1/table", "\"flights\""},
+     "contract.dataset.table_duplicate",
      "contract.datasets[1].table"},
-    {{TEST_CONTRACT, 0, "/datasets/1/dataset", "\"bureau/flights\""}, "contract.dataset.duplicate",
+    {{TEST_CONTRACT, 0, "/datasets/1/dataset", "\"bureau/flights\""},
+     "contract.dataset.duplicate",
      "contract.datasets[1].dataset"},
     {{TEST_CONTRACT, 0, "/datasets/1/manifest", SOME_DIGEST}, "bundle.manifest.unknown", "manifests[1]"},
     {{TEST_CONTRACT, 0, "/datasets/1/policy", SOME_DIGEST}, "bundle.policy.unknown", "policies[1]"},
     {{TEST_CONTRACT, 0, "/datasets/1/policy", "\"sha256:\""}, "digest.form", "contract.datasets[1].policy"},
     {{TEST_CONTRACT, 0, "/datasets/2/min_entities", "11"}, "bundle.policy.entity", "insurer/claims"},
-    {{TEST_CONTRACT, 0, "/datasets/2/min_entities", "1"}, "json.member.out_of_range",
+    {{TEST_CONTRACT, 0, "/datasets/2/min_entities", "1"},
+     "json.member.out_of_range",
      "contract.datasets[2].min_entities"},
     {{TEST_CONTRACT, 0, "/datasets/2/entity/column", "\"cost\""}, "bundle.policy.entity", "insurer/claims"},
     {{TEST_CONTRACT, 0, "/queries/0/sql", "\"\""}, "contract.query.sql", "contract.queries[0].sql"},
     {{TEST_CONTRACT, 0, "/queries/0/sql", "\"a\\u0007\""}, "contract.query.sql", "contract.queries[0].sql"},
     {{TEST_CONTRACT, 0, "/queries/-", "@/queries/0"}, "contract.query.duplicate", "contract.queries[1]"},
-    {{TEST_CONTRACT, 0, "/queries/0/reads/other", "[]"}, "contract.read.table", "contract.queries[0].reads.other"},
+    {{TEST_CONTRACT, 0, "/queries/0/reads/other", "[]"},
+     "contract.read.table",
+     "contract.queries[0].reads.other"},
     {{TEST_CONTRACT, 0, "/queries/0/reads", "{}"}, "document.too_few", "contract.queries[0].reads"},
-    {{TEST_CONTRACT, 0, "/queries/0/reads/flights/0", "\"zone\""}, "document.order",
+    {{TEST_CONTRACT, 0, "/queries/0/reads/flights/0", "\"zone\""},
+     "document.order",
      "contract.queries[0].reads.flights.flights[1]"},
-    {{TEST_CONTRACT, 0, "/queries/0/reads/flights/0", "\"dat\""}, "bundle.read.unknown_column",
+    {{TEST_CONTRACT, 0, "/queries/0/reads/flights/0", "\"dat\""},
+     "bundle.read.unknown_column",
      "bureau/flights.query rate.dat"},
-    {{TEST_CONTRACT, 0, "/queries/0/reads/claims/0", NULL}, "contract.read.entity_missing",
+    {{TEST_CONTRACT, 0, "/queries/0/reads/claims/0", NULL},
+     "contract.read.entity_missing",
      "contract.queries[0].reads.claims"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/type", "\"DOUBLE\""}, "contract.parameter.type",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/type", "\"DOUBLE\""},
+     "contract.parameter.type",
      "contract.queries[0].parameters[0].type"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/1/name", "\"since\""}, "contract.parameter.duplicate",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/1/name", "\"since\""},
+     "contract.parameter.duplicate",
      "contract.queries[0].parameters[1]"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/min", "\"2001-02-30\""}, "contract.parameter.bound",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/min", "\"2001-02-30\""},
+     "contract.parameter.bound",
      "contract.queries[0].parameters[0].min"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/max", "\"2000-12-31\""}, "contract.parameter.domain_empty",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/max", "\"2000-12-31\""},
+     "contract.parameter.domain_empty",
      "contract.queries[0].parameters[0]"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/values", "[\"2001-01-01\"]"}, "contract.parameter.values_and_bounds",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/0/values", "[\"2001-01-01\"]"},
+     "contract.parameter.values_and_bounds",
      "contract.queries[0].parameters[0]"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/2/min", "\"A\""}, "contract.parameter.bounds_of_text",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/2/min", "\"A\""},
+     "contract.parameter.bounds_of_text",
      "contract.queries[0].parameters[2].min"},
-    {{TEST_CONTRACT, 0, "/queries/0/parameters/2/values/0", "\"NY\""}, "contract.parameter.values",
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/2/values/0", "\"NY\""},
+     "contract.parameter.values",
      "contract.queries[0].parameters[2].values[1]"},
-    {{TEST_CONTRACT, 0, "/queries/0/output/1/type", "\"DOUBLE\""}, "column.type.may_not_leave",
+    {{TEST_CONTRACT, 0, "/queries/0/output/1/type", "\"DOUBLE\""},
+     "column.type.may_not_leave",
      "contract.queries[0].output[1].type"},
-    {{TEST_CONTRACT, 0, "/queries/0/output/1/name", "\"state\""}, "column.duplicate", "contract.queries[0].output[1]"},
+    {{TEST_CONTRACT, 0, "/queries/0/output/1/name", "\"state\""},
+     "column.duplicate",
+     "contract.queries[0].output[1]"},
     {{TEST_CONTRACT, 0, "/queries/0/output", "[]"}, "document.too_few", "contract.queries[0].output"},
     {{TEST_CONTRACT, 0, "/queries/0/max_rows", "1001"}, "bundle.query.max_rows", "bureau/flights.query rate"},
-    {{TEST_CONTRACT, 0, "/queries/0/max_bytes", "268435457"}, "json.member.out_of_range",
+    {{TEST_CONTRACT, 0, "/queries/0/max_bytes", "268435457"},
+     "json.member.out_of_range",
      "contract.queries[0].max_bytes"},
-    {{TEST_CONTRACT, 0, "/queries/0/seconds", "0"}, "json.member.out_of_range", "contract.queries[0].seconds"},
-    {{TEST_CONTRACT, 0, "/queries/0/memory_mb", "\"1024\""}, "json.member.not_integer", "contract.queries[0].memory_mb"},
+    {{TEST_CONTRACT, 0, "/queries/0/seconds", "0"},
+     "json.member.out_of_range",
+     "contract.queries[0].seconds"},
+    {{TEST_CONTRACT, 0, "/queries/0/memory_mb", "\"1024\""},
+     "json.member.not_integer",
+     "contract.queries[0].memory_mb"},
     {{TEST_CONTRACT, 0, "/queriers/0", "\"nobody\""}, "contract.party.unknown", "contract.queriers[0]"},
     {{TEST_CONTRACT, 0, "/queriers", "[]"}, "document.too_few", "contract.queriers"},
     {{TEST_CONTRACT, 0, "/recipients/-", "\"insurer\""}, "document.order", "contract.recipients[2]"},
@@ -206,22 +272,34 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, 0, "/tee/0/type", "\"vbs\""}, "contract.tee.unknown", "contract.tee[0].type"},
     {{TEST_CONTRACT, 0, "/tee/0/type", "\"sevsnpvm\""}, "contract.tee.root", "contract.tee[0].root"},
     {{TEST_CONTRACT, 0, "/tee/0/root", NULL}, "contract.tee.root", "contract.tee[0].root"},
-    {{TEST_CONTRACT, 0, "/tee/0/measurement", "\"00\""}, "contract.tee.measurement", "contract.tee[0].measurement"},
+    {{TEST_CONTRACT, 0, "/tee/0/measurement", "\"00\""},
+     "contract.tee.measurement",
+     "contract.tee[0].measurement"},
     {{TEST_CONTRACT, 0, "/tee/-", "@/tee/0"}, "contract.tee.duplicate", "contract.tee[1]"},
-    {{TEST_CONTRACT, 0, "/tee/-",
-      "{\"type\":\"sevsnpvm\",\"measurement\":" MEASUREMENT_OF("00112233") "}"},
-     "contract.tee.sim_not_alone", "contract.tee"},
+    {{TEST_CONTRACT, 0, "/tee/-", "{\"type\":\"sevsnpvm\",\"measurement\":" MEASUREMENT_OF("00112233") "}"},
+     "contract.tee.sim_not_alone",
+     "contract.tee"},
     {{TEST_CONTRACT, 0, "/authorities/1", NULL}, "contract.authority.missing", "contract.insurer"},
-    {{TEST_CONTRACT, 0, "/authorities/-", "@/authorities/1"}, "contract.authority.duplicate",
+    {{TEST_CONTRACT, 0, "/authorities/-", "@/authorities/1"},
+     "contract.authority.duplicate",
      "contract.authorities[2]"},
-    {{TEST_CONTRACT, 0, "/authorities/1/party", "\"analyst\""}, "contract.authority.not_an_owner",
+    {{TEST_CONTRACT, 0, "/authorities/1/party", "\"analyst\""},
+     "contract.authority.not_an_owner",
      "contract.authorities[1].party"},
-    {{TEST_CONTRACT, 0, "/authorities/1/issuer", "\"http://a\""}, "document.url", "contract.authorities[1].issuer"},
-    {{TEST_CONTRACT, 0, "/authorities/0/keys/1", "@/authorities/0/keys/0"}, "contract.authority.keys",
+    {{TEST_CONTRACT, 0, "/authorities/1/issuer", "\"http://a\""},
+     "document.url",
+     "contract.authorities[1].issuer"},
+    {{TEST_CONTRACT, 0, "/authorities/0/keys/1", "@/authorities/0/keys/0"},
+     "contract.authority.keys",
      "contract.authorities[0].keys[1]"},
-    {{TEST_CONTRACT, 0, "/authorities/1/policy_hash", "\"AA\""}, "document.size",
+    {{TEST_CONTRACT, 0, "/authorities/1/policy_hash", "\"AA\""},
+     "document.size",
      "contract.authorities[1].policy_hash"},
     {{TEST_CONTRACT, 0, "/residency/0", "\"\""}, "contract.residency", "contract.residency[0]"},
+    {{TEST_CONTRACT, 0, "/residency", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"},
+     "document.too_many",
+     "contract.residency"},
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/1", NULL}, "run.sealed.unexpected", "parameters"},
     {{TEST_CONTRACT, 0, "/valid/until", "\"2001-01-01T00:00:00Z\""}, "contract.valid", "contract.valid"},
     {{TEST_CONTRACT, 0, "/valid/from", "\"2026-11-23T21:00:01Z\""}, "contract.not_yet_valid", NULL},
     {{TEST_CONTRACT, 0, "/valid/until", "\"2026-11-23T21:00:00Z\""}, "contract.expired", NULL},
@@ -236,7 +314,8 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, .trick = TEST_OTHER_GRANT}, "grant.digest", "insurer"},
     {{TEST_CONTRACT, .trick = TEST_HEADER_MEMBER}, "json.member.unknown", "contract.further"},
     {{TEST_SIGNED, 0, "/contract/signatures/1/signature", "~"}, "jws.signature", "bureau"},
-    {{TEST_SIGNED, 0, "/contract/signatures/1/signature", "@/contract/signatures/0/signature"}, "jws.signature",
+    {{TEST_SIGNED, 0, "/contract/signatures/1/signature", "@/contract/signatures/0/signature"},
+     "jws.signature",
      "bureau"},
     {{TEST_SIGNED, 0, "/contract/signatures/1", "@/contract/signatures/0"}, "jws.kid.twice", "contract"},
     {{TEST_SIGNED, 0, "/contract/header", "{}"}, "json.member.unknown", "contract.header"},
@@ -261,7 +340,9 @@ static const struct refusal refusals[] = {
     {{TEST_RUN, 0, "/run", "\"00\""}, "run.id", "run_request.run"},
     {{TEST_RUN, 0, "/querier", "\"bureau\""}, "run.querier", "bureau"},
     {{TEST_RUN, 0, "/recipients/0", "\"bureau\""}, "run.recipient", "bureau"},
-    {{TEST_RUN, 0, "/recipients", "[\"insurer\",\"analyst\"]"}, "document.order", "run_request.recipients[1]"},
+    {{TEST_RUN, 0, "/recipients", "[\"insurer\",\"analyst\"]"},
+     "document.order",
+     "run_request.recipients[1]"},
     {{TEST_RUN, 0, "/recipients", "[]"}, "document.too_few", "run_request.recipients"},
     {{TEST_RUN, 0, "/parameters/since", "\"2001-07-02\""}, "contract.parameter.above", "parameters.since"},
     {{TEST_RUN, 0, "/parameters/since", "\"2000-12-31\""}, "contract.parameter.below", "parameters.since"},
@@ -272,7 +353,9 @@ static const struct refusal refusals[] = {
     {{TEST_RUN, 0, "/parameters/at_least", "\"10\""}, "run.parameter.must_be_sealed", "parameters.at_least"},
     {{TEST_RUN, 0, "/parameters/more", "\"1\""}, "run.parameter.unknown", "parameters"},
     {{TEST_RUN, 0, "/sealed_parameters", NULL}, "run.sealed.missing", "parameters"},
-    {{TEST_RUN, 0, "/sealed_parameters", "\"text\""}, "json.member.not_object", "run_request.sealed_parameters"},
+    {{TEST_RUN, 0, "/sealed_parameters", "\"text\""},
+     "json.member.not_object",
+     "run_request.sealed_parameters"},
     {{TEST_RUN, 0, "/not_after", "\"2026-11-23T20:59:59Z\""}, "run.expired", NULL},
     {{TEST_RUN, .trick = TEST_RUN_BY_OTHER}, "jws.signature", "run_request"},
     /* the set */
@@ -301,13 +384,55 @@ static void single_changes_are_refused(void **state)
         bool where = (result.where == NULL) == (row->want_where == NULL) &&
                      (result.where == NULL || strcmp(result.where, row->want_where) == 0);
         if (strcmp(result.why, row->want_why) != 0 || !where) {
-            print_error("row %zu (%s): got %s at %s, want %s at %s\n", i, row->change.path ? row->change.path : "trick",
-                        result.why, result.where ? result.where : "-", row->want_why,
+            print_error("row %zu (%s): got %s at %s, want %s at %s\n", i,
+                        row->change.path ? row->change.path : "trick", result.why,
+                        result.where ? result.where : "-", row->want_why,
                         row->want_where ? row->want_where : "-");
             wrong++;
         }
     }
     assert_int_equal(wrong, 0);
+}
+
+/* What a bundle cannot show, because it puts documents where their digests say. */
+static void documents_elsewhere_are_refused(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct test_change none = {0};
+    scoped_json *set = test_set_make(&arena, *state, &none);
+    scoped_bundle bundle = {0};
+    assert_ok(judge(&arena, set, &bundle, TEST_NOW));
+    const struct contract *contract = &bundle.contract;
+    const struct manifest *manifests = bundle.manifests;
+    const struct policy *policies = bundle.policies;
+    assert_ok(bundle_check_dataset(&arena, contract, 0, &manifests[0], &policies[0]));
+    assert_why(bundle_check_dataset(&arena, contract, 0, &manifests[1], &policies[0]), UNTRUSTED,
+               "bundle.manifest.digest");
+    assert_why(bundle_check_dataset(&arena, contract, 0, &manifests[0], &policies[1]), UNTRUSTED,
+               "bundle.policy.digest");
+    assert_why(bundle_check_dataset(&arena, contract, TEST_DATASETS, &manifests[0], &policies[0]), NOT_FOUND,
+               "contract.dataset.unknown");
+    struct grant grant = bundle.grants[1];
+    grant.owner = TEXT("analyst");
+    assert_why(grant_verify(&grant, contract), DENIED, "grant.owner");
+}
+
+static void sealed_parameters_have_a_limit(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    char *value = malloc(RUN_SEALED_BYTES_MAX + 16);
+    assert_non_null(value);
+    memset(value, 'A', RUN_SEALED_BYTES_MAX + 16);
+    memcpy(value, "{\"a\":\"", 6);
+    strcpy(value + RUN_SEALED_BYTES_MAX, "\"}");
+    struct test_change change = {TEST_RUN, 0, "/sealed_parameters", value, TEST_NO_TRICK};
+    scoped_json *set = test_set_make(&arena, *state, &change);
+    free(value);
+    scoped_bundle bundle = {0};
+    assert_why(bundle_parse(&arena, set, &bundle), LIMIT, "run.sealed.size");
+    assert_int_equal(bundle.contract.party_count, 0); /* what failed is empty */
 }
 
 static void the_address_book_is_asked(void **state)
@@ -321,7 +446,8 @@ static void the_address_book_is_asked(void **state)
     assert_ok(bundle_parse(&arena, set, &bundle));
     struct contract_known_party known[TEST_PARTIES];
     for (size_t i = 0; i < TEST_PARTIES; i++) {
-        known[i] = (struct contract_known_party){bundle.contract.parties[i].name, bundle.contract.parties[i].fingerprint};
+        known[i] = (struct contract_known_party){bundle.contract.parties[i].name,
+                                                 bundle.contract.parties[i].fingerprint};
     }
     assert_ok(bundle_verify(&arena, &bundle, known, TEST_PARTIES));
     assert_why(bundle_verify(&arena, &bundle, known, 2), UNTRUSTED, "contract.party.not_known");
@@ -361,7 +487,8 @@ static void sealed_parameters_are_checked(void **state)
         assert_string_equal(result.why, rows[i].want_why);
         assert_true((values != NULL) == (i == 0));
         if (i == 0) {
-            assert_true(text_is(values[0], "2001-01-01") && text_is(values[1], "10") && text_is(values[2], "CA"));
+            assert_true(text_is(values[0], "2001-01-01") && text_is(values[1], "10") &&
+                        text_is(values[2], "CA"));
         }
     }
 }
@@ -369,7 +496,8 @@ static void sealed_parameters_are_checked(void **state)
 static void the_explanation_cannot_be_imitated(void **state)
 {
     struct test_change change = {TEST_CONTRACT, 0, "/title",
-                                 "\"A \\u202e title \\u2028\\u0085 \\\\u{0041} and \\u05d0 x\"", TEST_NO_TRICK};
+                                 "\"A \\u202e title \\u2028\\u0085 \\\\u{0041} and \\u05d0 x\"",
+                                 TEST_NO_TRICK};
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES);
     scoped_json *set = test_set_make(&arena, *state, &change);
@@ -431,7 +559,8 @@ static void a_draft_explains_like_the_contract(void **state)
     struct text spaced;
     assert_ok(arena_printf(&arena, &spaced, " %.*s", TEXT_ARGS(canonical)));
     scoped_contract other = {0};
-    assert_why(contract_parse_payload(&arena, bytes_of_text(spaced), &other), INVALID, "document.not_canonical");
+    assert_why(contract_parse_payload(&arena, bytes_of_text(spaced), &other), INVALID,
+               "document.not_canonical");
 }
 
 int main(void)
@@ -439,6 +568,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_set_is_accepted),
         cmocka_unit_test(single_changes_are_refused),
+        cmocka_unit_test(documents_elsewhere_are_refused),
+        cmocka_unit_test(sealed_parameters_have_a_limit),
         cmocka_unit_test(the_address_book_is_asked),
         cmocka_unit_test(sealed_parameters_are_checked),
         cmocka_unit_test(the_explanation_cannot_be_imitated),

@@ -28,12 +28,17 @@ static void write_json(const char *folder, const char *corpus, const char *name,
 
 static void write_people(const char *folder, const struct test_keys *keys, const struct contract *contract)
 {
-    struct party_card card = {.name = TEXT("bureau"), .signing = keys->signing[0], .result = keys->result[0],
-                              .created = TEST_NOW, .has_previous = true, .previous = {{1}}};
+    struct party_card card = {.name = TEXT("bureau"),
+                              .signing = keys->signing[0],
+                              .result = keys->result[0],
+                              .created = TEST_NOW,
+                              .has_previous = true,
+                              .previous = {{1}}};
     scoped_json *payload = NULL;
     ASSERT(result_is_ok(party_card_build(&card, &payload)));
     write_json(folder, "party_card", "good", payload);
-    struct revocation revocation = {.contract = contract->document.digest, .party = TEXT("bureau"), .time = TEST_NOW};
+    struct revocation revocation = {
+        .contract = contract->document.digest, .party = TEXT("bureau"), .time = TEST_NOW};
     scoped_json *second = NULL;
     ASSERT(result_is_ok(revocation_build(&revocation, &second)));
     write_json(folder, "revocation", "good", second);

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        struct result must_ = (call);                                                              \
-        if (!result_is_ok(must_)) {                                                                \
-            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, must_.why,                     \
-                    must_.where ? must_.where : "");                                               \
-            abort();                                                                               \
-        }                                                                                          \
+#define MUST(call)                                                                                           \
+    do {                                                                                                     \
+        struct result must_ = (call);                                                                        \
+        if (!result_is_ok(must_)) {                                                                          \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, must_.why,                               \
+                    must_.where ? must_.where : "");                                                         \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 static const char *const party_names[TEST_PARTIES] = {"analyst", "bureau", "insurer"};
@@ -101,8 +101,10 @@ static void change_json(json_t *root, const char *path, const char *value)
 
 static void apply(const struct test_change *change, enum test_document document, size_t index, json_t *root)
 {
-    if (change->path != NULL && change->document == document && change->index == index) {
-        change_json(root, change->path, change->value);
+    for (; change != NULL; change = change->also) {
+        if (change->path != NULL && change->document == document && change->index == index) {
+            change_json(root, change->path, change->value);
+        }
     }
 }
 
@@ -153,7 +155,13 @@ struct shape {
 };
 
 static const struct shape shapes[TEST_DATASETS] = {
-    {"bureau/flights", "bureau", "flights", {"date", "delay", "origin"}, {"DATE", "SMALLINT", "VARCHAR"}, 3, 2},
+    {"bureau/flights",
+     "bureau",
+     "flights",
+     {"date", "delay", "origin"},
+     {"DATE", "SMALLINT", "VARCHAR"},
+     3,
+     2},
     {"bureau/airports", "bureau", "airports", {"iata", "state"}, {"VARCHAR", "VARCHAR"}, 2, 1},
     {"insurer/claims",
      "insurer",
@@ -171,7 +179,8 @@ static const struct key *owner_key(const struct test_keys *keys, size_t dataset)
 
 enum { GROUPS = 2, CHUNK_BYTES = 50000, META_BYTES = 100 };
 
-static void fill_part(struct arena *arena, const struct shape *shape, size_t number, struct manifest_part *part)
+static void fill_part(struct arena *arena, const struct shape *shape, size_t number,
+                      struct manifest_part *part)
 {
     *part = (struct manifest_part){.number = number, .rows = 30, .group_count = GROUPS};
     part->root = digest_of((struct bytes){(const uint8_t *)shape->dataset, strlen(shape->dataset) - number});
@@ -244,16 +253,18 @@ static void fill_query(struct contract_query *out)
     static struct text flight_columns[] = {TEXT("date"), TEXT("origin")};
     static struct text airport_columns[] = {TEXT("iata"), TEXT("state")};
     static struct text claim_columns[] = {TEXT("claim id"), TEXT("cost"), TEXT("date"), TEXT("state")};
-    static struct contract_read reads[] = {
-        {TEST_AIRPORTS, airport_columns, 2}, {TEST_CLAIMS, claim_columns, 4}, {TEST_FLIGHTS, flight_columns, 2}};
+    static struct contract_read reads[] = {{TEST_AIRPORTS, airport_columns, 2},
+                                           {TEST_CLAIMS, claim_columns, 4},
+                                           {TEST_FLIGHTS, flight_columns, 2}};
     static struct text states[] = {TEXT("CA"), TEXT("NY")};
     static struct contract_parameter parameters[] = {
         {TEXT("since"), {COLUMN_DATE}, true, true, true, TEXT("2001-01-01"), TEXT("2001-07-01"), NULL, 0},
         {TEXT("at_least"), {COLUMN_INTEGER}, false, true, false, TEXT("10"), {0}, NULL, 0},
         {TEXT("state"), {COLUMN_VARCHAR}, true, false, false, {0}, {0}, states, 2},
     };
-    static struct column output[] = {
-        {TEXT("state"), {COLUMN_VARCHAR}}, {TEXT("claims"), {COLUMN_BIGINT}}, {TEXT("cost"), {COLUMN_DECIMAL, 18, 2}}};
+    static struct column output[] = {{TEXT("state"), {COLUMN_VARCHAR}},
+                                     {TEXT("claims"), {COLUMN_BIGINT}},
+                                     {TEXT("cost"), {COLUMN_DECIMAL, 18, 2}}};
     *out = (struct contract_query){.name = TEXT("rate"),
                                    .sql = TEXT("SELECT state,\n       count(*) AS claims FROM claims"),
                                    .reads = reads,
@@ -299,13 +310,26 @@ static json_t *contract_payload(const struct test_keys *keys, const struct diges
         {TEST_INSURER, TEXT("https://attest.insurer.example"), pins, 1, {{4}}},
     };
     struct text residency[] = {TEXT("Germany")};
-    struct contract contract = {
-        .title = TEXT("Bird strikes by state"), .salt = BYTES_OF(salt),
-        .parties = parties, .party_count = TEST_PARTIES, .datasets = datasets, .dataset_count = TEST_DATASETS,
-        .queries = &query, .query_count = 1, .queriers = queriers, .querier_count = 1,
-        .recipients = recipients, .recipient_count = 2, .tees = &tee, .tee_count = 1,
-        .authorities = authorities, .authority_count = 2, .residency = residency, .residency_count = 1,
-        .valid_from = TEST_NOW - 86400, .valid_until = TEST_NOW + 60 * 86400};
+    struct contract contract = {.title = TEXT("Bird strikes by state"),
+                                .salt = BYTES_OF(salt),
+                                .parties = parties,
+                                .party_count = TEST_PARTIES,
+                                .datasets = datasets,
+                                .dataset_count = TEST_DATASETS,
+                                .queries = &query,
+                                .query_count = 1,
+                                .queriers = queriers,
+                                .querier_count = 1,
+                                .recipients = recipients,
+                                .recipient_count = 2,
+                                .tees = &tee,
+                                .tee_count = 1,
+                                .authorities = authorities,
+                                .authority_count = 2,
+                                .residency = residency,
+                                .residency_count = 1,
+                                .valid_from = TEST_NOW - 86400,
+                                .valid_until = TEST_NOW + 60 * 86400};
     json_t *payload;
     MUST(contract_build(&contract, &payload));
     return payload;
@@ -364,7 +388,8 @@ static struct digest explain_of(struct arena *arena, const json_t *payload)
     return digest;
 }
 
-static json_t *header_of(const struct test_change *change, size_t party, struct digest explain, struct digest grant)
+static json_t *header_of(const struct test_change *change, size_t party, struct digest explain,
+                         struct digest grant)
 {
     bool insurer = party == TEST_INSURER;
     bool has_grant = party != TEST_ANALYST;
@@ -390,8 +415,9 @@ static json_t *header_of(const struct test_change *change, size_t party, struct 
     return header;
 }
 
-static json_t *sign_contract(struct arena *arena, const struct test_keys *keys, const struct test_change *change,
-                             const json_t *payload, const struct digest grants[])
+static json_t *sign_contract(struct arena *arena, const struct test_keys *keys,
+                             const struct test_change *change, const json_t *payload,
+                             const struct digest grants[])
 {
     struct digest explain = explain_of(arena, payload);
     json_t *document = NULL;
@@ -426,8 +452,9 @@ static void add_datasets(struct arena *arena, const struct test_keys *keys, cons
         apply(change, TEST_MANIFEST, i, payload);
         manifests[i] = digest_of_payload(arena, payload);
         const struct key *key = owner_key(keys, i);
-        json_t *signed_policy = sign(policy, POLICY_TYP, NULL,
-                                     claims && change->trick == TEST_POLICY_BY_OTHER ? &keys->signing[0] : key);
+        json_t *signed_policy =
+            sign(policy, POLICY_TYP, NULL,
+                 claims && change->trick == TEST_POLICY_BY_OTHER ? &keys->signing[0] : key);
         if (claims && change->trick == TEST_POLICY_BY_TWO) {
             signed_policy = add_signature(arena, signed_policy, POLICY_TYP, NULL, &keys->signing[0]);
         }

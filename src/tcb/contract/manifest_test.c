@@ -65,7 +65,8 @@ static void ranges_cover_the_grant_and_no_more(void **state)
     assert_int_equal(count, 3);
     assert_memory_equal(ranges, want, sizeof want);
     assert_ok(manifest_ranges(&arena, flights, 1, granted, 3, MANIFEST_PAGES_AND_META, &ranges, &count));
-    static const struct manifest_range want_meta[] = {{4, 50000}, {100004, 100000}, {250004, 50100}, {300204, 100}};
+    static const struct manifest_range want_meta[] = {
+        {4, 50000}, {100004, 100000}, {250004, 50100}, {300204, 100}};
     assert_int_equal(count, 4);
     assert_memory_equal(ranges, want_meta, sizeof want_meta);
     assert_ok(manifest_ranges(&arena, flights, 1, granted, 0, MANIFEST_PAGES_AND_META, &ranges, &count));

@@ -27,8 +27,8 @@ static int drop_keys(void **state)
 static struct bytes make_card(struct arena *arena, const struct test_keys *keys, const char *member,
                               const char *value, const struct key *first, const struct key *second)
 {
-    struct party_card card = {.name = TEXT("bureau"), .signing = keys->signing[0], .result = keys->result[0],
-                              .created = TEST_NOW};
+    struct party_card card = {
+        .name = TEXT("bureau"), .signing = keys->signing[0], .result = keys->result[0], .created = TEST_NOW};
     scoped_json *payload = NULL;
     assert_ok(party_card_build(&card, &payload));
     if (member != NULL && value == NULL) {
@@ -66,7 +66,8 @@ static void a_card_is_signed_by_itself(void **state)
     assert_true(text_is(card.name, "bureau"));
     assert_why(party_card_verify(&card, &keys->stranger), UNTRUSTED, "party.previous");
     scoped_party_card by_other = {0};
-    assert_ok(party_card_parse(&arena, make_card(&arena, keys, NULL, NULL, &keys->signing[1], NULL), &by_other));
+    assert_ok(
+        party_card_parse(&arena, make_card(&arena, keys, NULL, NULL, &keys->signing[1], NULL), &by_other));
     assert_why(party_card_verify(&by_other, NULL), NOT_FOUND, "jws.no_signature_by_key");
     scoped_party_card by_two = {0};
     assert_ok(party_card_parse(
@@ -89,19 +90,38 @@ static void cards_are_strict(void **state)
         {"type", "\"party/2\"", "document.type", "type"},
         {"more", "1", "json.member.unknown", "more"},
         {"signing", "\"key\"", "json.member.not_object", "signing"},
-        {"signing", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\",\"d\":\"AA\"}", "json.member.unknown",
-         "signing.d"},
+        {"signing", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\",\"d\":\"AA\"}",
+         "json.member.unknown", "signing.d"},
         {"previous", "\"sha256:\"", "digest.form", "previous"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         scoped_arena arena;
         arena_init(&arena, ARENA_BYTES);
         scoped_party_card card = {0};
-        struct bytes document = make_card(&arena, keys, rows[i].member, rows[i].value, &keys->signing[0], NULL);
+        struct bytes document =
+            make_card(&arena, keys, rows[i].member, rows[i].value, &keys->signing[0], NULL);
         struct result result = party_card_parse(&arena, document, &card);
         assert_string_equal(result.why, rows[i].want_why);
         assert_string_equal(result.where, rows[i].want_where);
     }
+}
+
+static void a_card_has_two_p256_keys(void **state)
+{
+    struct test_keys other = *(struct test_keys *)*state; /* borrows the keys */
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    scoped_party_card card = {0};
+    other.result[0] = other.signing[0];
+    assert_why(
+        party_card_parse(&arena, make_card(&arena, &other, NULL, NULL, &other.signing[0], NULL), &card),
+        INVALID, "party.key_reused");
+    scoped_key large = {0};
+    assert_ok(key_generate(KEY_EC_P384, 0, &large));
+    other.result[0] = large;
+    assert_why(
+        party_card_parse(&arena, make_card(&arena, &other, NULL, NULL, &other.signing[0], NULL), &card),
+        INVALID, "document.key_kind");
 }
 
 /* A member's text: the thumbprint of a key as a digest. */
@@ -135,11 +155,13 @@ static void a_rotation_is_signed_by_both_keys(void **state)
     assert_ok(party_card_parse(&arena, make_card(&arena, keys, "previous", previous, own, NULL), &lacking));
     assert_why(party_card_verify(&lacking, former), UNTRUSTED, "party.signatures");
     scoped_party_card other = {0};
-    assert_ok(party_card_parse(&arena, make_card(&arena, keys, "previous", previous, own, &keys->stranger), &other));
+    assert_ok(party_card_parse(&arena, make_card(&arena, keys, "previous", previous, own, &keys->stranger),
+                               &other));
     assert_why(party_card_verify(&other, NULL), UNTRUSTED, "party.previous");
     scoped_party_card itself = {0};
-    assert_why(party_card_parse(
-                   &arena, make_card(&arena, keys, "previous", thumbprint_json(&arena, own), own, NULL), &itself),
+    assert_why(party_card_parse(&arena,
+                                make_card(&arena, keys, "previous", thumbprint_json(&arena, own), own, NULL),
+                                &itself),
                INVALID, "party.previous");
 }
 
@@ -166,7 +188,8 @@ static void a_revocation_is_by_a_party(void **state)
     scoped_bundle bundle = {0};
     assert_ok(bundle_parse(&arena, set, &bundle));
     const struct contract *contract = &bundle.contract;
-    struct revocation good = {.contract = contract->document.digest, .party = TEXT("bureau"), .time = TEST_NOW};
+    struct revocation good = {
+        .contract = contract->document.digest, .party = TEXT("bureau"), .time = TEST_NOW};
     scoped_revocation revocation = {0};
     make_revocation(&arena, &good, &keys->signing[TEST_BUREAU], &revocation);
     assert_ok(revocation_verify(&revocation, contract));
@@ -228,9 +251,9 @@ static void quoted_text_stays_behind_its_bar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_card_is_signed_by_itself),        cmocka_unit_test(cards_are_strict),
-        cmocka_unit_test(a_rotation_is_signed_by_both_keys), cmocka_unit_test(a_revocation_is_by_a_party),
-        cmocka_unit_test(quoted_text_stays_behind_its_bar),
+        cmocka_unit_test(a_card_is_signed_by_itself), cmocka_unit_test(cards_are_strict),
+        cmocka_unit_test(a_card_has_two_p256_keys),   cmocka_unit_test(a_rotation_is_signed_by_both_keys),
+        cmocka_unit_test(a_revocation_is_by_a_party), cmocka_unit_test(quoted_text_stays_behind_its_bar),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

@@ -1,7 +1,7 @@
 /* privacy/document_test_envelope.h: a payload in an envelope whose signature is nonsense, for fuzz targets.
  *
- * Parsers look at the form before anybody looks at signatures, so a fuzz target works on payloads: they are made
- * canonical and wrapped here. Input that is an envelope already is taken as it is. */
+ * Parsers look at the form before anybody looks at signatures, so a fuzz target works on payloads: they are
+ * made canonical and wrapped here. Input that is an envelope already is taken as it is. */
 #pragma once
 
 #include "base/encode.h"
@@ -34,9 +34,10 @@ static inline bool envelope_of(struct arena *arena, struct bytes input, const ch
         !result_is_ok(arena_printf(arena, &header, "{\"alg\":\"ES256\",\"kid\":\"%.*s\",\"typ\":\"%s\"%s}",
                                    TEXT_ARGS(kid), typ, further)) ||
         !result_is_ok(encode_base64url(arena, bytes_of_text(header), &protected_text)) ||
-        !result_is_ok(arena_printf(arena, &document,
-                                   "{\"payload\":\"%.*s\",\"signatures\":[{\"protected\":\"%.*s\",\"signature\":\"%.*s\"}]}",
-                                   TEXT_ARGS(payload), TEXT_ARGS(protected_text), TEXT_ARGS(signature)))) {
+        !result_is_ok(arena_printf(
+            arena, &document,
+            "{\"payload\":\"%.*s\",\"signatures\":[{\"protected\":\"%.*s\",\"signature\":\"%.*s\"}]}",
+            TEXT_ARGS(payload), TEXT_ARGS(protected_text), TEXT_ARGS(signature)))) {
         return false;
     }
     *out = bytes_of_text(document);
@@ -44,7 +45,8 @@ static inline bool envelope_of(struct arena *arena, struct bytes input, const ch
 }
 
 /* What was parsed, built again, must be the payload that was parsed. */
-static inline void assert_built(struct arena *arena, const struct jws *document, struct result built, json_t *payload)
+static inline void assert_built(struct arena *arena, const struct jws *document, struct result built,
+                                json_t *payload)
 {
     struct text canonical;
     ASSERT(result_is_ok(built));

@@ -17,9 +17,9 @@ static void types_have_one_spelling(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT",        "UTINYINT",       "USMALLINT", "UINTEGER",
-        "UBIGINT", "HUGEINT", "FLOAT",    "DOUBLE",  "DECIMAL(12,2)", "DECIMAL(38,38)", "DECIMAL(1,0)", "DATE",
-        "TIME",    "TIMESTAMP", "VARCHAR", "BLOB",   "UUID"};
+        "BOOLEAN",      "TINYINT", "SMALLINT", "INTEGER",   "BIGINT",  "UTINYINT",      "USMALLINT",
+        "UINTEGER",     "UBIGINT", "HUGEINT",  "FLOAT",     "DOUBLE",  "DECIMAL(12,2)", "DECIMAL(38,38)",
+        "DECIMAL(1,0)", "DATE",    "TIME",     "TIMESTAMP", "VARCHAR", "BLOB",          "UUID"};
     static const char *const bad[] = {"",
                                       "INT",
                                       "integer",
@@ -75,7 +75,8 @@ static void values_read_and_write(void **state)
         {"DECIMAL(4,2)", "99.99", "99.99"},
         {"DECIMAL(2,2)", "0.50", ".50"},
         {"DECIMAL(1,1)", "0.0", ".0"},
-        {"DECIMAL(38,38)", "-0.50000000000000000000000000000000000000", "-.50000000000000000000000000000000000000"},
+        {"DECIMAL(38,38)", "-0.50000000000000000000000000000000000000",
+         "-.50000000000000000000000000000000000000"},
         {"DECIMAL(4,0)", "5", "5"},
         {"DATE", "0001-01-01", "0001-01-01"},
         {"DATE", "9999-12-31", "9999-12-31"},
@@ -172,7 +173,8 @@ static void cells_fit_their_type(void **state)
     free(large);
 }
 
-static const struct column two_columns[] = {{TEXT("name, it"), {COLUMN_VARCHAR}}, {TEXT("n"), {COLUMN_INTEGER}}};
+static const struct column two_columns[] = {{TEXT("name, it"), {COLUMN_VARCHAR}},
+                                            {TEXT("n"), {COLUMN_INTEGER}}};
 
 /* Left what a cell holds, right what DuckDB 1.5.6 wrote for it. */
 static void fields_are_quoted_like_duckdb(void **state)
@@ -182,10 +184,13 @@ static void fields_are_quoted_like_duckdb(void **state)
         const char *text;
         const char *want;
     } rows[] = {
-        {"", "\"\""},          {"a", "a"},           {" a ", " a "},       {"a\tb", "a\tb"}, {"a,b", "\"a,b\""},
-        {"a\"b", "\"a\"\"b\""}, {"\"", "\"\"\"\""},   {"a'b", "a'b"},       {"a;b", "a;b"},   {"a\nb", "\"a\nb\""},
-        {"a\rb", "\"a\rb\""},  {"\r\n", "\"\r\n\""}, {"#", "\"#\""},       {"a#", "\"a#\""}, {"NULL", "NULL"},
-        {"a\\b", "a\\b"},      {"é", "é"},           {"\"\"x", "\"\"\"\"\"x\""}, {"-1", "-1"},
+        {"", "\"\""},         {"a", "a"},           {" a ", " a "},
+        {"a\tb", "a\tb"},     {"a,b", "\"a,b\""},   {"a\"b", "\"a\"\"b\""},
+        {"\"", "\"\"\"\""},   {"a'b", "a'b"},       {"a;b", "a;b"},
+        {"a\nb", "\"a\nb\""}, {"a\rb", "\"a\rb\""}, {"\r\n", "\"\r\n\""},
+        {"#", "\"#\""},       {"a#", "\"a#\""},     {"NULL", "NULL"},
+        {"a\\b", "a\\b"},     {"é", "é"},           {"\"\"x", "\"\"\"\"\"x\""},
+        {"-1", "-1"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         scoped_buffer out;
@@ -199,8 +204,8 @@ static void the_gate_writes_csv(void **state)
 {
     (void)state;
     static const struct cell cells[] = {
-        {CELL_TEXT, 0, TEXT("x")}, {CELL_NUMBER, 1}, {CELL_NULL}, {CELL_NULL}, {CELL_TEXT, 0, TEXT("")},
-        {CELL_NUMBER, -2},
+        {CELL_TEXT, 0, TEXT("x")}, {CELL_NUMBER, 1},  {CELL_NULL}, {CELL_NULL},
+        {CELL_TEXT, 0, TEXT("")},  {CELL_NUMBER, -2},
     };
     scoped_gate gate = {0};
     struct bytes csv;
@@ -251,7 +256,12 @@ static void size_classes_are_powers_of_two(void **state)
     static const struct {
         uint64_t size;
         uint64_t want;
-    } rows[] = {{0, 4096}, {1, 4096}, {4096, 4096}, {4097, 8192}, {8192, 8192}, {1 << 20, 1 << 20},
+    } rows[] = {{0, 4096},
+                {1, 4096},
+                {4096, 4096},
+                {4097, 8192},
+                {8192, 8192},
+                {1 << 20, 1 << 20},
                 {RESULT_SIZE_MAX, RESULT_SIZE_MAX}};
     uint64_t out;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -331,7 +341,8 @@ static void frames_are_strict(void **state)
     scoped_buffer out;
     buffer_init(&out, 1 << 20);
     write_frame(TEXT("abcd"), &out);
-    assert_why(result_frame_parse(&arena, (struct bytes){out.data, 4095}, &frame), INVALID, "result.size_class");
+    assert_why(result_frame_parse(&arena, (struct bytes){out.data, 4095}, &frame), INVALID,
+               "result.size_class");
     assert_why(result_frame_parse(&arena, (struct bytes){out.data, 3}, &frame), CORRUPT, "reader.truncated");
     uint8_t *padding;
     assert_ok(buffer_extend(&out, 4096, &padding));
@@ -361,7 +372,8 @@ static void make_policies(uint32_t *random, struct policy policies[POLICIES])
         policies[i].valid_from = next_random(random) % 5;
         policies[i].valid_until = policies[i].valid_from + 1 + next_random(random) % 5;
         if (next_random(random) % 2 == 0) {
-            policies[i].entity = (struct policy_entity){TEXT("id"), TEXT("person"), 2 + next_random(random) % 4};
+            policies[i].entity =
+                (struct policy_entity){TEXT("id"), TEXT("person"), 2 + next_random(random) % 4};
         }
     }
 }
@@ -447,12 +459,18 @@ static void combination_has_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_have_one_spelling),       cmocka_unit_test(values_read_and_write),
-        cmocka_unit_test(values_are_strict),             cmocka_unit_test(cells_fit_their_type),
-        cmocka_unit_test(fields_are_quoted_like_duckdb), cmocka_unit_test(the_gate_writes_csv),
-        cmocka_unit_test(a_refusal_of_the_gate_is_final), cmocka_unit_test(size_classes_are_powers_of_two),
-        cmocka_unit_test(frames_round_trip),             cmocka_unit_test(frames_are_strict),
-        cmocka_unit_test(combination_is_monotone),       cmocka_unit_test(combination_has_limits),
+        cmocka_unit_test(types_have_one_spelling),
+        cmocka_unit_test(values_read_and_write),
+        cmocka_unit_test(values_are_strict),
+        cmocka_unit_test(cells_fit_their_type),
+        cmocka_unit_test(fields_are_quoted_like_duckdb),
+        cmocka_unit_test(the_gate_writes_csv),
+        cmocka_unit_test(a_refusal_of_the_gate_is_final),
+        cmocka_unit_test(size_classes_are_powers_of_two),
+        cmocka_unit_test(frames_round_trip),
+        cmocka_unit_test(frames_are_strict),
+        cmocka_unit_test(combination_is_monotone),
+        cmocka_unit_test(combination_has_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
