@@ -64,7 +64,7 @@ void tls_names_add(struct tls_names *names, struct text name)
             return;
         }
     }
-    ASSERT(!"more names than a certificate of ours has");
+    ASSERT(false); /* more names than a certificate of ours has */
 }
 
 static bool is_ip(struct text host)
