@@ -7,19 +7,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The folder of this program: its companions are installed beside it, unless they are in TRUCE_LIBEXEC. */
+/* The folder of this program: its companions are looked for there first. */
 static const char *own_folder(char path[static PATH_MAX])
 {
     ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    if (size <= 0) {
-        return TRUCE_LIBEXEC;
-    }
-    path[size] = '\0';
+    path[size > 0 ? size : 0] = '\0';
     char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return "/usr/bin";
+    }
     *slash = '\0';
-    char query[PATH_MAX + 16];
-    snprintf(query, sizeof(query), "%s/truce-query", path);
-    return access(query, X_OK) == 0 || access(TRUCE_LIBEXEC "/truce-query", X_OK) != 0 ? path : TRUCE_LIBEXEC;
+    return path;
 }
 
 int main(int argc, char *argv[])

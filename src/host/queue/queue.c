@@ -296,14 +296,13 @@ static fallible next_run(struct queue *queue, const struct queue_room *room, int
     return OK;
 }
 
-static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason,
-                               int64_t now_ms);
+static fallible return_expired(struct queue *queue, int64_t now_ms);
 
 fallible queue_claim(struct queue *queue, const struct queue_room *room, int64_t now_ms,
                      struct queue_job *out)
 {
     LOCKED(queue);
-    TRY(return_expired(queue, now_ms, "room.lease.expired", now_ms));
+    TRY(return_expired(queue, now_ms));
     char run[QUEUE_RUN_CHARS + 1];
     TRY(next_run(queue, room, now_ms, run));
     scoped_statement statement = {0};
@@ -401,19 +400,18 @@ fallible queue_return(struct queue *queue, const char *run, const char *room, co
     return run_with_lease(queue, &statement);
 }
 
-static fallible return_expired(struct queue *queue, int64_t lease_before_ms, const char *reason,
-                               int64_t now_ms)
+static fallible return_expired(struct queue *queue, int64_t now_ms)
 {
     scoped_statement statement = {0};
-    TRY(prepare_return(queue, RETURN_JOBS "lease_until_ms<?4", reason, now_ms, &statement));
-    bind_number(&statement, lease_before_ms);
+    TRY(prepare_return(queue, RETURN_JOBS "lease_until_ms<?4", "room.lease.expired", now_ms, &statement));
+    bind_number(&statement, now_ms);
     return run_to_end(queue, &statement);
 }
 
 fallible queue_sweep(struct queue *queue, int64_t now_ms)
 {
     LOCKED(queue);
-    TRY(return_expired(queue, now_ms, "room.lease.expired", now_ms));
+    TRY(return_expired(queue, now_ms));
     scoped_statement statement = {0};
     TRY(prepare(
         queue,
@@ -424,10 +422,16 @@ fallible queue_sweep(struct queue *queue, int64_t now_ms)
     return run_to_end(queue, &statement);
 }
 
-fallible queue_return_all(struct queue *queue, int64_t now_ms)
+fallible queue_return_all(struct queue *queue)
 {
     LOCKED(queue);
-    return return_expired(queue, INT64_MAX, "host.restarted", now_ms);
+    scoped_statement statement = {0};
+    TRY(prepare(queue,
+                "UPDATE jobs SET room='', lease_until_ms=0, step='', done=0, total=0, "
+                "reason='host.restarted', state=1"
+                " WHERE state=2",
+                &statement));
+    return run_to_end(queue, &statement);
 }
 
 fallible queue_cancel(struct queue *queue, const char *contract, const char *reason, int64_t now_ms)

@@ -104,8 +104,9 @@ fallible queue_return(struct queue *queue, const char *run, const char *room, co
  * request has expired (REFUSED "run.expired"). Call it before claims. */
 fallible queue_sweep(struct queue *queue, int64_t now_ms);
 
-/* A new process took over: no lease of the former one is alive. Returns all running jobs at once. */
-fallible queue_return_all(struct queue *queue, int64_t now_ms);
+/* A new process took over: no lease of the former one is alive. Returns all running jobs at once, also those
+ * without an attempt left: it was not a room that failed. */
+fallible queue_return_all(struct queue *queue);
 
 /* Ends all queued jobs of a contract as REFUSED. Running ones go on. */
 fallible queue_cancel(struct queue *queue, const char *contract, const char *reason, int64_t now_ms);

@@ -212,7 +212,7 @@ static void an_outcome_is_final(void **state)
         struct queue_job job;
         assert_ok(queue_claim(queue, &room_a, 1, &job));
         assert_ok(queue_finish(queue, run, room_a.id, outcomes[i], "why", 2));
-        assert_ok(queue_return_all(queue, 3));
+        assert_ok(queue_return_all(queue));
         assert_ok(queue_sweep(queue, 2000000));
         assert_ok(queue_cancel(queue, "contract", "contract.revoked", 4));
         assert_why(queue_claim(queue, &room_a, 5, &job), RESULT_NOT_FOUND, "queue.empty");
@@ -231,11 +231,23 @@ static void a_restart_loses_no_job(void **state)
     assert_ok(queue_open(fixture->path, &settings, &fixture->queue));
     assert_state(&fixture->queue, "r1", QUEUE_RUNNING, "", 1);
     assert_state(&fixture->queue, "r2", QUEUE_QUEUED, "", 0);
-    assert_ok(queue_return_all(&fixture->queue, 3));
+    assert_ok(queue_return_all(&fixture->queue));
     assert_state(&fixture->queue, "r1", QUEUE_QUEUED, "host.restarted", 1);
     assert_ok(queue_claim(&fixture->queue, &room_b, 4, &job));
     assert_ok(queue_claim(&fixture->queue, &room_b, 4, &job));
     assert_why(queue_claim(&fixture->queue, &room_b, 4, &job), RESULT_NOT_FOUND, "queue.empty");
+}
+
+static void a_restart_costs_no_attempt(void **state)
+{
+    struct queue *queue = &((struct fixture *)*state)->queue;
+    add(queue, "r1", "insurer", 0);
+    struct queue_job job;
+    for (int64_t restart = 1; restart <= settings.attempts_max + 2; restart++) {
+        assert_ok(queue_claim(queue, &room_a, restart, &job));
+        assert_ok(queue_return_all(queue));
+        assert_state(queue, "r1", QUEUE_QUEUED, "host.restarted", restart);
+    }
 }
 
 static void a_room_gets_only_what_it_can_run(void **state)
@@ -343,6 +355,7 @@ int main(void)
         WITH_QUEUE(attempts_are_used_up),
         WITH_QUEUE(an_outcome_is_final),
         WITH_QUEUE(a_restart_loses_no_job),
+        WITH_QUEUE(a_restart_costs_no_attempt),
         WITH_QUEUE(a_room_gets_only_what_it_can_run),
         WITH_QUEUE(queriers_take_turns),
         WITH_QUEUE(expired_and_revoked_requests_leave_the_queue),

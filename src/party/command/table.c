@@ -39,9 +39,23 @@ static void print_verbs(FILE *out, const struct command *table)
     }
 }
 
-static void print_options(FILE *out, const struct option *options)
+static bool is_listed(const struct option *options, const char *name)
 {
     for (const struct option *row = options; row != NULL && row->name != NULL; row++) {
+        if (strcmp(row->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All but those that `hidden` has too. */
+static void print_options(FILE *out, const struct option *options, const struct option *hidden)
+{
+    for (const struct option *row = options; row->name != NULL; row++) {
+        if (is_listed(hidden, row->name)) {
+            continue;
+        }
         char words[64];
         int size = snprintf(words, sizeof(words), "--%s%s%s", row->name, row->value != NULL ? " " : "",
                             row->value != NULL ? row->value : "");
@@ -61,8 +75,8 @@ static void print_help(FILE *out, const struct command *command)
         fprintf(out, "\n%s\n", command->about);
     }
     fputs("\noptions:\n", out);
-    print_options(out, command->options);
-    print_options(out, invocation_common_options);
+    print_options(out, command->options, NULL);
+    print_options(out, invocation_common_options, command->options);
 }
 
 /* The rows of a noun, or NULL. */
@@ -126,7 +140,7 @@ static struct result parse_words(struct invocation *invocation, int argc, char *
         {"option.repeated", "may be given once"},
     };
     const struct command *command = invocation->command;
-    const struct option *const options[] = {invocation_common_options, command->options, NULL};
+    const struct option *const options[] = {command->options, invocation_common_options, NULL};
     struct result result = options_parse(options, argc, argv, &invocation->options);
     if (!result_is_ok(result)) {
         const char *problem = "is too much";

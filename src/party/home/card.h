@@ -25,7 +25,7 @@ void card_release(struct card *card);
 /* Makes and signs a card. `previous` is NULL for a first card, else the former signing key, which signs as well. */
 fallible card_make(const struct world *world, struct text name, const struct key *signing, const struct key *result,
                    const struct key *previous, struct buffer *out);
-/* Checks the form and the card's own signature. INVALID "card.…", UNTRUSTED "jws.signature". */
+/* Checks the form and the card's own signature, as `party_card_parse` and `party_card_verify` do. */
 fallible card_read(struct arena *arena, struct bytes untrusted_document, struct card *out);
 /* Checks that `card` follows `known`: it names the known key as its previous one and carries that key's signature.
  * UNTRUSTED "card.not_signed_by_known_key". */

@@ -39,7 +39,7 @@ static fallible decode(struct arena *arena, struct bytes file, const char *type,
     return OK;
 }
 
-static fallible read_vault(struct arena *arena, struct bytes bytes, struct connection_vault *out)
+fallible connection_vault_read(struct arena *arena, struct bytes bytes, struct connection_vault *out)
 {
     static const char *const members[] = {"type",      "party",         "vault", "authority", "tenant",
                                           "client_id", "client_secret", "ca",    NULL};
@@ -109,7 +109,7 @@ static fallible check(struct arena *arena, struct text party, struct bytes file,
 {
     if (text_is(type, "connection/vault/1")) {
         struct connection_vault vault;
-        TRY(read_vault(arena, file, &vault));
+        TRY(connection_vault_read(arena, file, &vault));
         REQUIRE(text_equal(vault.party, party), DENIED, "connection.vault.other_party");
         return OK;
     }
@@ -159,7 +159,7 @@ fallible connection_vault_open(struct arena *arena, const char *folder, struct c
 {
     struct bytes file;
     REQUIRE(result_is_ok(open_file(arena, folder, "vault.json", &file)), NOT_FOUND, "connection.vault.missing");
-    return read_vault(arena, file, out);
+    return connection_vault_read(arena, file, out);
 }
 
 fallible connection_authority_open(struct arena *arena, const char *folder, struct connection_authority *out)

@@ -50,4 +50,5 @@ fallible connection_authority_open(struct arena *arena, const char *folder, stru
 fallible connection_host_open(struct arena *arena, const char *folder, struct connection_host *out);
 fallible connection_simulation_open(struct arena *arena, const char *folder, struct connection_simulation *out);
 /* The same from the bytes of a file. */
+fallible connection_vault_read(struct arena *arena, struct bytes file, struct connection_vault *out);
 fallible connection_authority_read(struct arena *arena, struct bytes file, struct connection_authority *out);

@@ -144,7 +144,8 @@ static fallible make_headers(struct arena *arena, const struct http_call *call, 
     TRY(add_header(out, "Expect:"));
     for (size_t i = 0; i < HTTP_CALL_HEADERS_MAX && call->headers[i].name != NULL; i++) {
         struct text value = call->headers[i].value;
-        bool broken = value.size > 0 && (memchr(value.data, '\n', value.size) || memchr(value.data, '\r', value.size));
+        bool broken =
+            value.size > 0 && (memchr(value.data, '\n', value.size) || memchr(value.data, '\r', value.size));
         REQUIRE(!broken, INVALID, "http.client.header");
         struct text line;
         const char *cstring;
@@ -157,7 +158,8 @@ static fallible make_headers(struct arena *arena, const struct http_call *call, 
 
 /* ---- The call ---- */
 
-static fallible check_url(const struct http_client *client, struct arena *arena, struct text url, const char **out)
+static fallible check_url(const struct http_client *client, struct arena *arena, struct text url,
+                          const char **out)
 {
     struct url parsed;
     TRY(url_parse(arena, url, &parsed));
@@ -180,7 +182,8 @@ static void set_security(CURL *handle, const struct http_client_options *options
         curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
     }
     if (options->ca_pem.size > 0) {
-        struct curl_blob blob = {(void *)(uintptr_t)options->ca_pem.data, options->ca_pem.size, CURL_BLOB_COPY};
+        struct curl_blob blob = {(void *)(uintptr_t)options->ca_pem.data, options->ca_pem.size,
+                                 CURL_BLOB_COPY};
         curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &blob);
     }
     if (!options->environment_proxy) {
@@ -208,7 +211,8 @@ static void set_body(CURL *handle, struct transfer *transfer)
     } else if (has_body) {
         curl_easy_setopt(handle, CURLOPT_POST, 1L);
         curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.size);
-        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->body.size > 0 ? (const char *)call->body.data : "");
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDS,
+                         call->body.size > 0 ? (const char *)call->body.data : "");
     }
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, http_method_name(call->method));
 }
@@ -217,7 +221,8 @@ static void set_transfer(CURL *handle, struct transfer *transfer)
 {
     const struct http_call *call = transfer->call;
     int64_t timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : HTTP_TIMEOUT_MS_DEFAULT;
-    int64_t connect_ms = call->connect_timeout_ms > 0 ? call->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS_DEFAULT;
+    int64_t connect_ms =
+        call->connect_timeout_ms > 0 ? call->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS_DEFAULT;
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, header_arrived);
@@ -286,7 +291,8 @@ fallible http_client_call(struct http_client *client, struct arena *arena, const
     ASSERT(call->method != HTTP_NONE);
     const char *url;
     TRY(check_url(client, arena, call->url, &url));
-    defer(transfer_release) struct transfer transfer = {.client = client, .arena = arena, .call = call, .failure = OK};
+    defer(transfer_release) struct transfer transfer = {
+        .client = client, .arena = arena, .call = call, .failure = OK};
     transfer.max = call->answer_bytes_max > 0 ? call->answer_bytes_max : HTTP_ANSWER_BYTES_MAX_DEFAULT;
     buffer_init(&transfer.body, call->write != NULL ? HTTP_ANSWER_BYTES_MAX_DEFAULT : (size_t)transfer.max);
     TRY(perform(client, &transfer, url));

@@ -1,11 +1,13 @@
 /* http/client.h: calls to services (libcurl).
  *
- * TLS 1.2 or newer, the server's certificate judged against an explicit PEM of authorities and no other, host name checked;
- * the system's store only where the caller asks for it. No redirects, no cookies, no proxy unless asked, every call with a
- * deadline and a maximum of what it takes in. Plain http only with `insecure_http`, and then only to a loopback host. A client
- * keeps its connections: reuse it. One thread at a time; open one per thread.
+ * TLS 1.2 or newer, the server's certificate judged against an explicit PEM of authorities and no other, host
+ * name checked; the system's store only where the caller asks for it. No redirects, no cookies, no proxy
+ * unless asked, every call with a deadline and a maximum of what it takes in. Plain http only with
+ * `insecure_http`, and then only to a loopback host. A client keeps its connections: reuse it. One thread at
+ * a time; open one per thread.
  *
- * An answer with any HTTP status is a success of the call: look at `status`, or forward with `http_answer_check`. */
+ * An answer with any HTTP status is a success of the call: look at `status`, or forward with
+ * `http_answer_check`. */
 #pragma once
 
 #include "base/json.h"
@@ -22,11 +24,11 @@ enum {
 };
 
 struct http_client_options {
-    struct bytes ca_pem;      /* authorities that may vouch for the server */
-    bool system_store;        /* also those of the system: for public services */
-    bool insecure_http;       /* allow http:// to loopback hosts */
-    bool environment_proxy;   /* obey https_proxy and friends */
-    const char *user_agent;   /* NULL: "truce" */
+    struct bytes ca_pem;    /* authorities that may vouch for the server */
+    bool system_store;      /* also those of the system: for public services */
+    bool insecure_http;     /* allow http:// to loopback hosts */
+    bool environment_proxy; /* obey https_proxy and friends */
+    const char *user_agent; /* NULL: "truce" */
 };
 
 struct http_client {
@@ -34,8 +36,8 @@ struct http_client {
     struct http_client_options options;
 };
 
-/* Copies nothing: `ca_pem` must outlive the client. INVALID "http.client.no_authority" where a client could trust nobody and
- * may not speak http. */
+/* Copies nothing: `ca_pem` must outlive the client. INVALID "http.client.no_authority" where a client could
+ * trust nobody and may not speak http. */
 fallible http_client_open(const struct http_client_options *options, struct http_client *out);
 void http_client_close(struct http_client *client);
 #define scoped_http_client defer(http_client_close) struct http_client
@@ -49,16 +51,18 @@ struct http_call {
     enum http_method method;
     struct text url;
     struct http_call_header headers[HTTP_CALL_HEADERS_MAX]; /* up to the first without a name */
-    struct bytes body;        /* POST, PUT, PATCH */
-    /* Instead of `body`: `read` gives up to `size` octets at a time, body_size in all; 0 before that fails the call. */
+    struct bytes body;                                      /* POST, PUT, PATCH */
+    /* Instead of `body`: `read` gives up to `size` octets at a time, body_size in all; 0 before that fails
+     * the call. */
     size_t (*read)(void *self, uint8_t *out, size_t size);
     uint64_t body_size;
     void *read_self;
-    /* Instead of `answer.body`: takes the body of a 2xx answer piece by piece; a failure ends the call with that failure. */
+    /* Instead of `answer.body`: takes the body of a 2xx answer piece by piece; a failure ends the call with
+     * that failure. */
     fallible (*write)(void *self, struct bytes untrusted_piece);
     void *write_self;
-    uint64_t answer_bytes_max; /* 0: HTTP_ANSWER_BYTES_MAX_DEFAULT */
-    int64_t timeout_ms;        /* of the whole call; 0: HTTP_TIMEOUT_MS_DEFAULT */
+    uint64_t answer_bytes_max;  /* 0: HTTP_ANSWER_BYTES_MAX_DEFAULT */
+    int64_t timeout_ms;         /* of the whole call; 0: HTTP_TIMEOUT_MS_DEFAULT */
     int64_t connect_timeout_ms; /* 0: HTTP_CONNECT_TIMEOUT_MS_DEFAULT */
 };
 
@@ -81,8 +85,8 @@ fallible http_client_call(struct http_client *client, struct arena *arena, const
 /* A header of the answer by lower-case name, or empty. */
 struct text http_answer_header(const struct http_answer *answer, const char *name);
 
-/* OK for 2xx; else the code that fits the status: INVALID, UNAUTHENTICATED, DENIED, NOT_FOUND, CONFLICT, LIMIT,
- * UNAVAILABLE (429, 5xx), with "http.answer.<status class>". */
+/* OK for 2xx; else the code that fits the status: INVALID, UNAUTHENTICATED, DENIED, NOT_FOUND, CONFLICT,
+ * LIMIT, UNAVAILABLE (429, 5xx), with "http.answer.<status class>". */
 fallible http_answer_check(const struct http_answer *answer);
 
 /* GET a JSON object, 200 only. The caller owns `*out`. */

@@ -137,11 +137,12 @@ static void targets_are_bounded(void **state)
     static char big[HTTP_TARGET_BYTES_MAX + 2];
     memset(big, 'a', sizeof big);
     big[0] = '/';
-    assert_why(http_target_parse(&arena, (struct text){big, sizeof big}, &target), RESULT_LIMIT, "http.target.size");
+    assert_why(http_target_parse(&arena, (struct text){big, sizeof big}, &target), RESULT_LIMIT,
+               "http.target.size");
     assert_why(http_target_parse(&arena, TEXT(""), &target), RESULT_INVALID, "http.target.form");
     assert_why(http_target_parse(&arena, TEXT("*"), &target), RESULT_INVALID, "http.target.form");
-    assert_why(http_target_parse(&arena, TEXT("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"), &target), RESULT_LIMIT,
-               "http.path.too_deep");
+    assert_why(http_target_parse(&arena, TEXT("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"), &target),
+               RESULT_LIMIT, "http.path.too_deep");
     assert_ok(http_target_parse(&arena, TEXT("/a?x=1"), &target));
     assert_text(pairs_get(&target.query, "x"), "1");
     assert_int_equal(http_method_of("TRACE"), HTTP_NONE);
@@ -192,8 +193,10 @@ static void urls_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(percent_decoding_is_strict), cmocka_unit_test(forms_have_one_value_per_name),
-        cmocka_unit_test(targets_keep_empty_segments), cmocka_unit_test(targets_are_bounded),
+        cmocka_unit_test(percent_decoding_is_strict),
+        cmocka_unit_test(forms_have_one_value_per_name),
+        cmocka_unit_test(targets_keep_empty_segments),
+        cmocka_unit_test(targets_are_bounded),
         cmocka_unit_test(urls_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

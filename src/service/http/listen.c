@@ -59,7 +59,8 @@ static fallible address_parse(struct text listen, struct address *out)
 static fallible bind_and_listen(int socket_fd, const struct address *address)
 {
     int on = 1;
-    REQUIRE(setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0, INTERNAL, "http.listen.option");
+    REQUIRE(setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0, INTERNAL,
+            "http.listen.option");
     if (bind(socket_fd, (const struct sockaddr *)&address->storage, address->size) != 0 ||
         listen(socket_fd, SOMAXCONN) != 0) {
         REQUIRE(errno != EADDRINUSE, CONFLICT, "http.listen.in_use");

@@ -20,14 +20,16 @@ struct http_pairs {
 };
 
 /* One component: a path segment, a name or a value. `plus_is_space` is the rule of forms and queries. */
-fallible percent_decode(struct arena *arena, struct text untrusted_text, bool plus_is_space, struct text *out);
+fallible percent_decode(struct arena *arena, struct text untrusted_text, bool plus_is_space,
+                        struct text *out);
 
 /* Leaves only the unreserved characters of RFC 3986 (letters, digits, `-._~`), so the result fits anywhere
  * in a path, a query or a form. */
 fallible percent_encode(struct arena *arena, struct text from, struct text *out);
 
-/* `a=1&b=2`. A name without `=` has an empty value; empty pieces (`&&`) are skipped. A name that occurs twice is
- * INVALID "http.form.repeated", so two readers cannot disagree on its value. LIMIT beyond HTTP_PAIRS_MAX. */
+/* `a=1&b=2`. A name without `=` has an empty value; empty pieces (`&&`) are skipped. A name that occurs twice
+ * is INVALID "http.form.repeated", so two readers cannot disagree on its value. LIMIT beyond HTTP_PAIRS_MAX.
+ */
 fallible form_decode(struct arena *arena, struct text untrusted_text, struct http_pairs *out);
 
 /* The value of `name` (exact case), or NULL data when it is not there. */

@@ -47,7 +47,8 @@ static bool is_header_value(struct text value)
     return true;
 }
 
-fallible reply_header(struct http_request *request, struct http_reply *reply, const char *name, struct text value)
+fallible reply_header(struct http_request *request, struct http_reply *reply, const char *name,
+                      struct text value)
 {
     REQUIRE(is_header_value(value), INTERNAL, "http.reply.header");
     REQUIRE(reply->header_count < HTTP_REPLY_HEADERS_MAX, LIMIT, "http.reply.headers");
@@ -57,8 +58,8 @@ fallible reply_header(struct http_request *request, struct http_reply *reply, co
     return OK;
 }
 
-fallible reply_bytes(struct http_request *request, struct http_reply *reply, int status, const char *content_type,
-                     struct bytes body)
+fallible reply_bytes(struct http_request *request, struct http_reply *reply, int status,
+                     const char *content_type, struct bytes body)
 {
     TRY(reply_header(request, reply, "Content-Type", text_of(content_type)));
     reply->body = body;
@@ -81,8 +82,8 @@ fallible reply_empty(struct http_request *request, struct http_reply *reply, int
     return OK;
 }
 
-fallible reply_file(struct http_request *request, struct http_reply *reply, int status, const char *content_type, int file,
-                    uint64_t offset, uint64_t size)
+fallible reply_file(struct http_request *request, struct http_reply *reply, int status,
+                    const char *content_type, int file, uint64_t offset, uint64_t size)
 {
     if (reply->file >= 0) {
         close(reply->file);
@@ -96,8 +97,8 @@ fallible reply_file(struct http_request *request, struct http_reply *reply, int 
 }
 
 /* RFC 9110 §14.1.2: `bytes=a-b`, `bytes=a-` and `bytes=-n`. */
-fallible http_range(const struct http_request *request, uint64_t size, bool *out_is_range, uint64_t *out_first,
-                    uint64_t *out_count)
+fallible http_range(const struct http_request *request, uint64_t size, bool *out_is_range,
+                    uint64_t *out_first, uint64_t *out_count)
 {
     *out_is_range = false;
     struct text header = http_header(request, "Range");
@@ -115,7 +116,8 @@ fallible http_range(const struct http_request *request, uint64_t size, bool *out
     uint64_t last = size - 1;
     bool has_first = first_text.size > 0;
     bool has_last = last_text.size > 0;
-    if ((!has_first && !has_last) || (has_first && !result_is_ok(decode_u64(first_text, INT64_MAX, &first))) ||
+    if ((!has_first && !has_last) ||
+        (has_first && !result_is_ok(decode_u64(first_text, INT64_MAX, &first))) ||
         (has_last && !result_is_ok(decode_u64(last_text, INT64_MAX, &last)))) {
         return OK;
     }

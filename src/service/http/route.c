@@ -3,8 +3,8 @@
 #include <strings.h>
 
 static const char *const method_names[] = {
-    [HTTP_NONE] = "-",       [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_PUT] = "PUT",
-    [HTTP_POST] = "POST",    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+    [HTTP_NONE] = "-",    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_PUT] = "PUT",
+    [HTTP_POST] = "POST", [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
 };
 
 enum http_method http_method_of(const char *name)

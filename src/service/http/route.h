@@ -1,7 +1,8 @@
 /* http/route.h: request targets and the table of routes, without any I/O.
  *
  * A target is split at every `/` *before* it is decoded, so an encoded slash stays inside its segment. Empty
- * segments are kept: `/keys/k//release` has the segments "keys", "k", "", "release", and `/keys/k/` has "keys", "k",
+ * segments are kept: `/keys/k//release` has the segments "keys", "k", "", "release", and `/keys/k/` has
+ * "keys", "k",
  * "". A handler that makes file names from segments must check them (text_is_name). Any thread. */
 #pragma once
 
@@ -24,8 +25,8 @@ const char *http_method_name(enum http_method method);
 fallible http_target_parse(struct arena *arena, struct text untrusted_target, struct http_target *out);
 
 /* A pattern is a path whose segments in braces match any one segment, empty ones too:
- * "/keys/{name}/{version}/release". The texts of those go to `out` in order. Other segments are compared octet by octet,
- * or without regard to ASCII case. */
+ * "/keys/{name}/{version}/release". The texts of those go to `out` in order. Other segments are compared
+ * octet by octet, or without regard to ASCII case. */
 struct http_captures {
     struct text rows[HTTP_SEGMENTS_MAX];
     size_t count;

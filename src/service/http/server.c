@@ -97,9 +97,10 @@ static fallible make_id(struct exchange *exchange)
     octets[6] = (uint8_t)((octets[6] & 0x0f) | 0x40);
     octets[8] = (uint8_t)((octets[8] & 0x3f) | 0x80);
     return arena_printf(&exchange->arena, &exchange->request.id,
-                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", octets[0], octets[1],
-                        octets[2], octets[3], octets[4], octets[5], octets[6], octets[7], octets[8], octets[9], octets[10],
-                        octets[11], octets[12], octets[13], octets[14], octets[15]);
+                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", octets[0],
+                        octets[1], octets[2], octets[3], octets[4], octets[5], octets[6], octets[7],
+                        octets[8], octets[9], octets[10], octets[11], octets[12], octets[13], octets[14],
+                        octets[15]);
 }
 
 static void read_client_id(struct exchange *exchange)
@@ -108,8 +109,8 @@ static void read_client_id(struct exchange *exchange)
     bool usable = id.size > 0 && id.size <= HTTP_CLIENT_ID_BYTES_MAX;
     for (size_t i = 0; usable && i < id.size; i++) {
         char c = id.data[i];
-        usable = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
-                 c == '.' || c == '{' || c == '}';
+        usable = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                 c == '_' || c == '.' || c == '{' || c == '}';
     }
     exchange->request.client_id = usable ? id : (struct text){0};
 }
@@ -122,8 +123,9 @@ static void read_peer(struct exchange *exchange)
         return;
     }
     const struct sockaddr *address = info->client_addr;
-    const void *octets = address->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-                                                        : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    const void *octets = address->sa_family == AF_INET6
+                             ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                             : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
     char name[INET6_ADDRSTRLEN];
     if (inet_ntop(address->sa_family, octets, name, sizeof name) != NULL) {
         exchange->request.peer = text_of(arena_where(&exchange->arena, "%s", name));
@@ -294,12 +296,13 @@ static void add_headers(struct exchange *exchange, struct MHD_Response *response
         MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000;includeSubDomains");
     }
     if (exchange->request.id.size > 0) {
-        MHD_add_response_header(response, "x-ms-request-id", arena_where(&exchange->arena, "%.*s",
-                                                                         TEXT_ARGS(exchange->request.id)));
+        MHD_add_response_header(response, "x-ms-request-id",
+                                arena_where(&exchange->arena, "%.*s", TEXT_ARGS(exchange->request.id)));
     }
     if (exchange->request.client_id.size > 0) {
-        MHD_add_response_header(response, "x-ms-client-request-id",
-                                arena_where(&exchange->arena, "%.*s", TEXT_ARGS(exchange->request.client_id)));
+        MHD_add_response_header(
+            response, "x-ms-client-request-id",
+            arena_where(&exchange->arena, "%.*s", TEXT_ARGS(exchange->request.client_id)));
     }
 }
 
@@ -315,6 +318,9 @@ static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connecti
         }
     } else {
         response = response_of_bytes(reply->body);
+        if (reply->wipe_body) {
+            explicit_bzero((void *)(uintptr_t)reply->body.data, reply->body.size);
+        }
     }
     if (response == NULL) {
         return MHD_NO;
@@ -357,8 +363,9 @@ static enum MHD_Result finish(struct exchange *exchange, struct MHD_Connection *
     return send_reply(exchange, connection);
 }
 
-static enum MHD_Result answer(void *self, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **state)
+static enum MHD_Result answer(void *self, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **state)
 {
     (void)self;
     (void)url;
@@ -392,7 +399,8 @@ static size_t keep_escapes(void *self, struct MHD_Connection *connection, char *
 }
 
 /* Libmicrohttpd's own messages name peers and causes, never content; they are not for our logs. */
-static void __attribute__((format(printf, 2, 0))) say_nothing(void *self, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+say_nothing(void *self, const char *format, va_list arguments)
 {
     (void)self;
     (void)format;
@@ -423,14 +431,14 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int socket_fd
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    return MHD_start_daemon(flags | (options->insecure_http ? 0 : MHD_USE_TLS), 0, NULL, NULL, answer, server,
-                            MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, socket_fd,
-                            MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
-                            options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-                            MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, server, MHD_OPTION_NOTIFY_COMPLETED,
-                            exchange_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                            MHD_OPTION_ARRAY, options->insecure_http ? none : tls, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags | (options->insecure_http ? 0 : MHD_USE_TLS), 0, NULL, NULL, answer, server,
+        MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, socket_fd,
+        MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, server,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        NULL, MHD_OPTION_ARRAY, options->insecure_http ? none : tls, MHD_OPTION_END);
 }
 
 static void server_free(struct http_server *server)

@@ -63,7 +63,7 @@ static fallible tell_count(void *self, struct http_request *request, struct http
 {
     (void)self;
     scoped_json *value = json_object();
-    TRY(json_set_i64(value, "octets", request->local ? (int64_t)*(uint64_t *)request->local : 0));
+    TRY(json_set_i64(value, "octets", request->local ? (int64_t) * (uint64_t *)request->local : 0));
     return reply_json(request, reply, 200, value);
 }
 
@@ -108,7 +108,8 @@ struct fixture {
     int done_count;
 };
 
-static void count_done(void *self, const struct http_request *request, const struct http_reply *reply, int64_t ms)
+static void count_done(void *self, const struct http_request *request, const struct http_reply *reply,
+                       int64_t ms)
 {
     struct fixture *fixture = self;
     (void)request;
@@ -122,8 +123,13 @@ static int open_fixture(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->world = world_of_system();
     struct http_server_options options = {
-        .listen = TEXT("127.0.0.1:0"), .insecure_http = true, .routes = routes,
-        .route_count = sizeof routes / sizeof *routes, .world = &fixture->world, .self = fixture, .done = count_done,
+        .listen = TEXT("127.0.0.1:0"),
+        .insecure_http = true,
+        .routes = routes,
+        .route_count = sizeof routes / sizeof *routes,
+        .world = &fixture->world,
+        .self = fixture,
+        .done = count_done,
     };
     assert_ok(http_server_start(&options, &fixture->server));
     assert_ok(http_client_open(&(struct http_client_options){.insecure_http = true}, &fixture->client));
@@ -144,7 +150,8 @@ static int close_fixture(void **state)
 
 static struct text url_of(struct fixture *fixture, const char *path)
 {
-    return text_of(arena_where(&fixture->arena, "http://127.0.0.1:%u%s", http_server_port(fixture->server), path));
+    return text_of(
+        arena_where(&fixture->arena, "http://127.0.0.1:%u%s", http_server_port(fixture->server), path));
 }
 
 static struct http_answer call(struct fixture *fixture, struct http_call call, const char *path)
@@ -194,16 +201,11 @@ static void refusals_have_their_status(void **state)
         size_t body_size;
         int want_status;
     } rows[] = {
-        {HTTP_GET, "/nothing", 0, 404},
-        {HTTP_DELETE, "/things/a", 0, 405},
-        {HTTP_GET, "/things/%zz", 0, 400},
-        {HTTP_GET, "/things/a?q=1&q=2", 0, 400},
-        {HTTP_POST, "/things/a", 17, 413},
-        {HTTP_POST, "/things/a", 16, 200},
-        {HTTP_POST, "/closed", 8, 401},
-        {HTTP_POST, "/closed", 2000, 401},
-        {HTTP_HEAD, "/things/a", 0, 200},
-        {HTTP_HEAD, "/nothing", 0, 404},
+        {HTTP_GET, "/nothing", 0, 404},    {HTTP_DELETE, "/things/a", 0, 405},
+        {HTTP_GET, "/things/%zz", 0, 400}, {HTTP_GET, "/things/a?q=1&q=2", 0, 400},
+        {HTTP_POST, "/things/a", 17, 413}, {HTTP_POST, "/things/a", 16, 200},
+        {HTTP_POST, "/closed", 8, 401},    {HTTP_POST, "/closed", 2000, 401},
+        {HTTP_HEAD, "/things/a", 0, 200},  {HTTP_HEAD, "/nothing", 0, 404},
     };
     static const uint8_t zeros[2000] = "";
     uint8_t body[2000];
@@ -253,8 +255,9 @@ static void files_answer_ranges(void **state)
         int want_status;
         const char *want;
     } rows[] = {
-        {TEXT("bytes=2-4"), 206, "234"},  {TEXT("bytes=7-"), 206, "789"},         {TEXT("bytes=-2"), 206, "89"},
-        {TEXT("bytes=9-99"), 206, "9"},   {TEXT("bytes=10-"), 416, NULL},         {TEXT("bytes=x"), 200, "0123456789"},
+        {TEXT("bytes=2-4"), 206, "234"},        {TEXT("bytes=7-"), 206, "789"},
+        {TEXT("bytes=-2"), 206, "89"},          {TEXT("bytes=9-99"), 206, "9"},
+        {TEXT("bytes=10-"), 416, NULL},         {TEXT("bytes=x"), 200, "0123456789"},
         {TEXT("lines=1-2"), 200, "0123456789"}, {TEXT("bytes=-"), 200, "0123456789"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -271,7 +274,8 @@ static void a_chunked_body_has_a_maximum(void **state)
 {
     struct fixture *fixture = *state;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(http_server_port(fixture->server))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(http_server_port(fixture->server))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     const char *request = "POST /things/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -291,7 +295,8 @@ static void the_client_keeps_its_limits(void **state)
     assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_LIMIT,
                "http.client.answer_too_large");
     get = (struct http_call){.method = HTTP_GET, .url = url_of(fixture, "/slow"), .timeout_ms = 100};
-    assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_TIMEOUT, "http.client.timeout");
+    assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_TIMEOUT,
+               "http.client.timeout");
     get.url = TEXT("http://example.com/");
     assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_DENIED,
                "http.client.http_not_loopback");
@@ -299,12 +304,15 @@ static void the_client_keeps_its_limits(void **state)
     assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_UNAVAILABLE,
                "http.client.connect");
     struct http_client strict;
-    assert_why(http_client_open(&(struct http_client_options){0}, &strict), RESULT_INVALID, "http.client.no_authority");
+    assert_why(http_client_open(&(struct http_client_options){0}, &strict), RESULT_INVALID,
+               "http.client.no_authority");
     assert_ok(http_client_open(&(struct http_client_options){.system_store = true}, &strict));
     get.url = url_of(fixture, "/slow");
-    assert_why(http_client_call(&strict, &fixture->arena, &get, &answer), RESULT_INVALID, "http.client.https_only");
+    assert_why(http_client_call(&strict, &fixture->arena, &get, &answer), RESULT_INVALID,
+               "http.client.https_only");
     get.headers[0] = (struct http_call_header){"X", TEXT("a\r\nB: c")};
-    assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_INVALID, "http.client.header");
+    assert_why(http_client_call(&fixture->client, &fixture->arena, &get, &answer), RESULT_INVALID,
+               "http.client.header");
     http_client_close(&strict);
 }
 
@@ -315,9 +323,17 @@ static void statuses_map_to_codes(void **state)
         int status;
         enum result_code want;
     } rows[] = {
-        {200, RESULT_OK},        {204, RESULT_OK},      {301, RESULT_UNSUPPORTED}, {400, RESULT_INVALID},
-        {401, RESULT_UNAUTHENTICATED}, {403, RESULT_DENIED}, {404, RESULT_NOT_FOUND},    {409, RESULT_CONFLICT},
-        {413, RESULT_LIMIT},     {429, RESULT_UNAVAILABLE}, {503, RESULT_UNAVAILABLE},
+        {200, RESULT_OK},
+        {204, RESULT_OK},
+        {301, RESULT_UNSUPPORTED},
+        {400, RESULT_INVALID},
+        {401, RESULT_UNAUTHENTICATED},
+        {403, RESULT_DENIED},
+        {404, RESULT_NOT_FOUND},
+        {409, RESULT_CONFLICT},
+        {413, RESULT_LIMIT},
+        {429, RESULT_UNAVAILABLE},
+        {503, RESULT_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct http_answer answer = {.status = rows[i].status};
@@ -361,7 +377,8 @@ static void stopping_waits_for_requests(void **state)
 {
     struct fixture *fixture = *state;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(http_server_port(fixture->server))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(http_server_port(fixture->server))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     const char *request = "GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
@@ -381,9 +398,15 @@ static void stopping_waits_for_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVED(a_request_arrives_decoded),    SERVED(refusals_have_their_status),  SERVED(large_bodies_stream),
-        SERVED(files_answer_ranges),          SERVED(a_chunked_body_has_a_maximum), SERVED(the_client_keeps_its_limits),
-        SERVED(a_server_listens_where_it_may), SERVED(stopping_waits_for_requests), cmocka_unit_test(statuses_map_to_codes),
+        SERVED(a_request_arrives_decoded),
+        SERVED(refusals_have_their_status),
+        SERVED(large_bodies_stream),
+        SERVED(files_answer_ranges),
+        SERVED(a_chunked_body_has_a_maximum),
+        SERVED(the_client_keeps_its_limits),
+        SERVED(a_server_listens_where_it_may),
+        SERVED(stopping_waits_for_requests),
+        cmocka_unit_test(statuses_map_to_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

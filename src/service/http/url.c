@@ -13,7 +13,8 @@ static void curl_text_release(char **text)
     curl_free(*text);
 }
 
-static fallible take_part(struct arena *arena, CURLU *handle, CURLUPart part, unsigned flags, struct text *out)
+static fallible take_part(struct arena *arena, CURLU *handle, CURLUPart part, unsigned flags,
+                          struct text *out)
 {
     defer(curl_text_release) char *value = NULL;
     CURLUcode code = curl_url_get(handle, part, &value, flags);
@@ -61,7 +62,8 @@ fallible url_parse(struct arena *arena, struct text untrusted_url, struct url *o
     TRY(arena_cstring(arena, untrusted_url, &cstring));
     defer(url_handle_release) CURLU *handle = curl_url();
     REQUIRE(handle != NULL, NO_MEMORY, "url.memory");
-    REQUIRE(curl_url_set(handle, CURLUPART_URL, cstring, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK, INVALID, "url.form");
+    REQUIRE(curl_url_set(handle, CURLUPART_URL, cstring, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK, INVALID,
+            "url.form");
     struct url url = {0};
     struct text user;
     struct text fragment;

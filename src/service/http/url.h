@@ -4,12 +4,12 @@
 #include "base/arena.h"
 
 struct url {
-    struct text scheme;    /* "https" or "http" */
-    struct text host;      /* lower case; IPv6 without brackets */
-    uint16_t port;         /* 443 or 80 where none is written */
-    bool has_port;         /* it was written */
-    struct text path;      /* starts with '/', "/" where there is none */
-    struct text query;     /* without '?', may be empty */
+    struct text scheme; /* "https" or "http" */
+    struct text host;   /* lower case; IPv6 without brackets */
+    uint16_t port;      /* 443 or 80 where none is written */
+    bool has_port;      /* it was written */
+    struct text path;   /* starts with '/', "/" where there is none */
+    struct text query;  /* without '?', may be empty */
 };
 
 /* INVALID "url.form", "url.scheme", "url.user", "url.fragment". Results live in the arena. */

@@ -76,7 +76,10 @@ static fallible flush_folder(char *name)
     if (slash != NULL) {
         *slash = 0;
     }
-    scoped_descriptor folder = open(slash == NULL ? "." : *name == 0 ? "/" : name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    scoped_descriptor folder = open(slash == NULL ? "."
+                                    : *name == 0  ? "/"
+                                                  : name,
+                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     REQUIRE(folder >= 0 && fsync(folder) == 0, UNAVAILABLE, "setup.folder.flush");
     return OK;
 }
@@ -124,7 +127,8 @@ static fallible open_file(struct text path, int *out, size_t *out_size, mode_t *
     int descriptor = open(name, O_RDONLY | O_CLOEXEC);
     REQUIRE(descriptor >= 0 || errno != ENOENT, NOT_FOUND, "setup.file.missing");
     REQUIRE(descriptor >= 0, DENIED, "setup.file.open");
-    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > SETUP_FILE_BYTES_MAX) {
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > SETUP_FILE_BYTES_MAX) {
         close(descriptor);
         return FAIL(LIMIT, "setup.file.too_large");
     }
@@ -198,8 +202,8 @@ static void listing_close(DIR **listing)
     }
 }
 
-fallible folder_list(struct arena *arena, struct text folder, const char *suffix, size_t max, struct text out[],
-                     size_t *out_count)
+fallible folder_list(struct arena *arena, struct text folder, const char *suffix, size_t max,
+                     struct text out[], size_t *out_count)
 {
     char name[PATH_BYTES_MAX + 1];
     size_t count = 0;

@@ -1,7 +1,8 @@
 /* setup/file.h: the files of a service, in a folder that only its user may enter.
  *
- * Folders are made with mode 0700, files with 0600, written to a temporary name, flushed and renamed, so that a reader or a crash
- * never meets half a file. Paths are plain text; `where` of a failure is the path. Any thread. */
+ * Folders are made with mode 0700, files with 0600, written to a temporary name, flushed and renamed, so that
+ * a reader or a crash never meets half a file. Paths are plain text; `where` of a failure is the path. Any
+ * thread. */
 #pragma once
 
 #include "base/json.h"
@@ -9,7 +10,8 @@
 
 enum { SETUP_FILE_BYTES_MAX = 1024 * 1024 };
 
-/* Makes the folder (its parent must exist). One that exists is fine; DENIED "setup.folder.mode" if others may enter it. */
+/* Makes the folder (its parent must exist). One that exists is fine; DENIED "setup.folder.mode" if others may
+ * enter it. */
 fallible folder_create(struct text path);
 /* CONFLICT "setup.folder.used" when `name` exists in it: this folder was initialised before. */
 fallible folder_is_unused(struct arena *arena, struct text folder, const char *name);
@@ -28,5 +30,5 @@ fallible file_read_json(struct arena *arena, struct text path, json_t **out);
 fallible file_read_secret(struct text path, struct secret *out);
 
 /* Names in a folder that end in `suffix`, sorted by octets, without "." ones. At most `max`. */
-fallible folder_list(struct arena *arena, struct text folder, const char *suffix, size_t max, struct text out[],
-                     size_t *out_count);
+fallible folder_list(struct arena *arena, struct text folder, const char *suffix, size_t max,
+                     struct text out[], size_t *out_count);

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-/* The value that follows `--name` in this argument ("=value") or the next; NULL when the argument is another. */
+/* The value that follows `--name` in this argument ("=value") or the next; NULL when the argument is another.
+ */
 static const char *value_of(const char *argument, const char *next, const char *name)
 {
     size_t size = strlen(name);
@@ -72,7 +73,8 @@ struct text program_argument(int count, char *const arguments[], const char *con
     return (struct text){0};
 }
 
-fallible program_check_options(int count, char *const arguments[], const char *const valued[], const char *const flags[])
+fallible program_check_options(int count, char *const arguments[], const char *const valued[],
+                               const char *const flags[])
 {
     for (int i = 0; i < count; i++) {
         if (strncmp(arguments[i], "--", 2) != 0) {
@@ -92,7 +94,8 @@ fallible program_check_options(int count, char *const arguments[], const char *c
 int program_fail(const char *program, struct result result)
 {
     fprintf(stderr, "%s: %s%s%s%s: %s\n", program, result.why, result.where != NULL ? " (" : "",
-            result.where != NULL ? result.where : "", result.where != NULL ? ")" : "", result_code_advice(result.code));
+            result.where != NULL ? result.where : "", result.where != NULL ? ")" : "",
+            result_code_advice(result.code));
     return result_code_exit_status(result.code);
 }
 
@@ -138,6 +141,7 @@ fallible program_uuid(const struct world *world, struct arena *arena, struct tex
     TRY(world_random(world, o, sizeof o));
     o[6] = (uint8_t)((o[6] & 0x0f) | 0x40);
     o[8] = (uint8_t)((o[8] & 0x3f) | 0x80);
-    return arena_printf(arena, out, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", o[0], o[1], o[2],
-                        o[3], o[4], o[5], o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15]);
+    return arena_printf(arena, out, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                        o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8], o[9], o[10], o[11], o[12],
+                        o[13], o[14], o[15]);
 }

@@ -32,8 +32,8 @@ static int close_fixture(void **state)
     for (size_t i = 0; i < count; i++) {
         struct text path;
         const char *cstring;
-        assert_ok(path_join(&fixture->arena, text_of(fixture->folder), arena_where(&fixture->arena, "%.*s",
-                                                                                    TEXT_ARGS(names[i])), &path));
+        assert_ok(path_join(&fixture->arena, text_of(fixture->folder),
+                            arena_where(&fixture->arena, "%.*s", TEXT_ARGS(names[i])), &path));
         assert_ok(arena_cstring(&fixture->arena, path, &cstring));
         assert_int_equal(unlink(cstring), 0);
     }
@@ -66,7 +66,8 @@ static void files_are_private_and_whole(void **state)
     assert_ok(arena_cstring(&fixture->arena, path, &cstring));
     assert_int_equal(stat(cstring, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
-    assert_why(folder_is_unused(&fixture->arena, text_of(fixture->folder), "a.json"), CONFLICT, "setup.folder.used");
+    assert_why(folder_is_unused(&fixture->arena, text_of(fixture->folder), "a.json"), CONFLICT,
+               "setup.folder.used");
     scoped_secret secret = {0};
     assert_ok(file_read_secret(path, &secret));
     assert_int_equal(secret.size, 3);

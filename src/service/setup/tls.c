@@ -99,8 +99,9 @@ static fallible read_pem(struct arena *arena, struct text folder, const char *na
     return file_read(arena, path, out);
 }
 
-static fallible issue(const struct world *world, struct arena *arena, struct text folder, const struct tls_names *names,
-                      const struct key *key, struct certificate *out_leaf, struct certificate *out_authority)
+static fallible issue(const struct world *world, struct arena *arena, struct text folder,
+                      const struct tls_names *names, const struct key *key, struct certificate *out_leaf,
+                      struct certificate *out_authority)
 {
     struct bytes authority_pem;
     struct bytes authority_key_pem;
@@ -130,8 +131,8 @@ static fallible issue(const struct world *world, struct arena *arena, struct tex
     return OK;
 }
 
-fallible tls_load(const struct world *world, struct arena *arena, struct text folder, const struct tls_names *names,
-                  struct tls_identity *out)
+fallible tls_load(const struct world *world, struct arena *arena, struct text folder,
+                  const struct tls_names *names, struct tls_identity *out)
 {
     scoped_key key = {0};
     scoped_certificate leaf = {0};
@@ -158,8 +159,9 @@ static fallible copy_der(struct arena *arena, const struct certificate *certific
     return arena_copy(arena, buffer_view(&der), out);
 }
 
-fallible tls_issue_chain(const struct world *world, struct arena *arena, struct text folder, const struct tls_names *names,
-                         const struct key *key, struct bytes *out_leaf, struct bytes *out_authority)
+fallible tls_issue_chain(const struct world *world, struct arena *arena, struct text folder,
+                         const struct tls_names *names, const struct key *key, struct bytes *out_leaf,
+                         struct bytes *out_authority)
 {
     scoped_certificate leaf = {0};
     scoped_certificate authority = {0};

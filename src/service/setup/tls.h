@@ -1,7 +1,8 @@
 /* setup/tls.h: a service's own certificate authority and the certificates it issues.
  *
- * `tls_create` makes in a folder: `ca.pem` (what others are given to trust), `ca-key.pem` and `tls-key.pem`. The server's
- * certificate is issued anew at every start (`tls_load`), so it never runs out while the authority (ten years) lives. */
+ * `tls_create` makes in a folder: `ca.pem` (what others are given to trust), `ca-key.pem` and `tls-key.pem`.
+ * The server's certificate is issued anew at every start (`tls_load`), so it never runs out while the
+ * authority (ten years) lives. */
 #pragma once
 
 #include "crypto/certificate.h"
@@ -22,15 +23,17 @@ struct tls_names {
 void tls_names_init(struct tls_names *names, struct text host);
 void tls_names_add(struct tls_names *names, struct text name);
 
-/* Issues a certificate for `key` under the folder's authority: PEM of leaf and authority, as a TLS server wants it. */
+/* Issues a certificate for `key` under the folder's authority: PEM of leaf and authority, as a TLS server
+ * wants it. */
 struct tls_identity {
     struct bytes certificate_pem; /* leaf first, then the authority */
     struct bytes key_pem;         /* wiped by nobody: hand it to the server and let the arena go */
     struct bytes ca_pem;
 };
-fallible tls_load(const struct world *world, struct arena *arena, struct text folder, const struct tls_names *names,
-                  struct tls_identity *out);
+fallible tls_load(const struct world *world, struct arena *arena, struct text folder,
+                  const struct tls_names *names, struct tls_identity *out);
 
 /* DER of a leaf for `key` and of the authority: for `x5c` headers. */
-fallible tls_issue_chain(const struct world *world, struct arena *arena, struct text folder, const struct tls_names *names,
-                         const struct key *key, struct bytes *out_leaf, struct bytes *out_authority);
+fallible tls_issue_chain(const struct world *world, struct arena *arena, struct text folder,
+                         const struct tls_names *names, const struct key *key, struct bytes *out_leaf,
+                         struct bytes *out_authority);

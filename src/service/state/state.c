@@ -52,7 +52,8 @@ static void statement_release(sqlite3_stmt **statement)
 }
 #define scoped_statement defer(statement_release) sqlite3_stmt
 
-static fallible prepare(struct state *state, const char *sql, const char *table, struct text name, sqlite3_stmt **out)
+static fallible prepare(struct state *state, const char *sql, const char *table, struct text name,
+                        sqlite3_stmt **out)
 {
     REQUIRE(name.size <= STATE_NAME_BYTES_MAX, LIMIT, "state.name.size");
     int code = sqlite3_prepare_v2(state->database, sql, -1, out, NULL);
@@ -112,7 +113,8 @@ static fallible open_database(struct state *state, const char *path)
     return check_master_key(state);
 }
 
-fallible state_open(struct text path, struct secret *master_key, const struct world *world, struct state **out)
+fallible state_open(struct text path, struct secret *master_key, const struct world *world,
+                    struct state **out)
 {
     char name[PATH_BYTES_MAX + 1] = "";
     REQUIRE(path.size > 0 && path.size <= PATH_BYTES_MAX, INVALID, "state.path");
@@ -184,7 +186,8 @@ static fallible associated_data(struct arena *arena, const char *table, struct t
                                 struct bytes *out)
 {
     struct text text;
-    TRY(arena_printf(arena, &text, "truce-state/1\n%s\n%.*s\n%lld", table, TEXT_ARGS(name), (long long)version));
+    TRY(arena_printf(arena, &text, "truce-state/1\n%s\n%.*s\n%lld", table, TEXT_ARGS(name),
+                     (long long)version));
     *out = bytes_of_text(text);
     return OK;
 }
@@ -205,13 +208,15 @@ static fallible find(struct state *state, const char *table, struct text name, i
     return OK;
 }
 
-fallible state_get(struct state_transaction *transaction, const char *table, struct text name, struct secret *out)
+fallible state_get(struct state_transaction *transaction, const char *table, struct text name,
+                   struct secret *out)
 {
     struct state *state = transaction->state;
     scoped_arena arena;
     arena_init(&arena, 4096);
     scoped_statement *statement = NULL;
-    TRY(prepare(state, "SELECT version, sealed FROM row WHERE area = ? AND name = ?", table, name, &statement));
+    TRY(prepare(state, "SELECT version, sealed FROM row WHERE area = ? AND name = ?", table, name,
+                &statement));
     TRY(step_to_row(statement));
     struct bytes associated;
     TRY(associated_data(&arena, table, name, sqlite3_column_int64(statement, 0), &associated));
@@ -220,7 +225,8 @@ fallible state_get(struct state_transaction *transaction, const char *table, str
     return OK;
 }
 
-fallible state_get_json(struct state_transaction *transaction, const char *table, struct text name, json_t **out)
+fallible state_get_json(struct state_transaction *transaction, const char *table, struct text name,
+                        json_t **out)
 {
     scoped_secret value = {0};
     TRY(state_get(transaction, table, name, &value));
@@ -228,11 +234,12 @@ fallible state_get_json(struct state_transaction *transaction, const char *table
     return OK;
 }
 
-static fallible write_row(struct state *state, const char *table, struct text name, int64_t version, struct bytes sealed)
+static fallible write_row(struct state *state, const char *table, struct text name, int64_t version,
+                          struct bytes sealed)
 {
     scoped_statement *statement = NULL;
-    TRY(prepare(state, "INSERT OR REPLACE INTO row (area, name, version, sealed) VALUES (?, ?, ?, ?)", table, name,
-                &statement));
+    TRY(prepare(state, "INSERT OR REPLACE INTO row (area, name, version, sealed) VALUES (?, ?, ?, ?)", table,
+                name, &statement));
     int code = sqlite3_bind_int64(statement, 3, version);
     if (code == SQLITE_OK) {
         code = sqlite3_bind_blob64(statement, 4, sealed.data, sealed.size, SQLITE_STATIC);
@@ -243,7 +250,8 @@ static fallible write_row(struct state *state, const char *table, struct text na
     return code == SQLITE_DONE ? OK : failure_of(code);
 }
 
-fallible state_put(struct state_transaction *transaction, const char *table, struct text name, const struct secret *value)
+fallible state_put(struct state_transaction *transaction, const char *table, struct text name,
+                   const struct secret *value)
 {
     struct state *state = transaction->state;
     REQUIRE(value->size <= STATE_VALUE_BYTES_MAX, LIMIT, "state.value.size");
@@ -262,7 +270,8 @@ fallible state_put(struct state_transaction *transaction, const char *table, str
     return write_row(state, table, name, version + 1, buffer_view(&sealed));
 }
 
-fallible state_put_json(struct state_transaction *transaction, const char *table, struct text name, const json_t *value)
+fallible state_put_json(struct state_transaction *transaction, const char *table, struct text name,
+                        const json_t *value)
 {
     scoped_buffer text;
     scoped_secret secret = {0};
@@ -274,7 +283,8 @@ fallible state_put_json(struct state_transaction *transaction, const char *table
     return state_put(transaction, table, name, &secret);
 }
 
-fallible state_add_json(struct state_transaction *transaction, const char *table, struct text name, const json_t *value)
+fallible state_add_json(struct state_transaction *transaction, const char *table, struct text name,
+                        const json_t *value)
 {
     int64_t version;
     struct result found = find(transaction->state, table, name, &version);
@@ -298,8 +308,8 @@ fallible state_remove(struct state_transaction *transaction, const char *table, 
     return OK;
 }
 
-fallible state_list(struct state_transaction *transaction, struct arena *arena, const char *table, struct text prefix,
-                    struct text after, size_t max, struct text out[], size_t *out_count)
+fallible state_list(struct state_transaction *transaction, struct arena *arena, const char *table,
+                    struct text prefix, struct text after, size_t max, struct text out[], size_t *out_count)
 {
     struct text from = after.size > 0 ? after : prefix;
     size_t count = 0;
@@ -309,7 +319,8 @@ fallible state_list(struct state_transaction *transaction, struct arena *arena, 
     TRY(prepare(transaction->state, sql, table, from, &statement));
     int code = SQLITE_DONE;
     while (count < max && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct text name = {(const char *)sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0)};
+        struct text name = {(const char *)sqlite3_column_text(statement, 0),
+                            (size_t)sqlite3_column_bytes(statement, 0)};
         if (!text_starts_with(name, prefix)) {
             code = SQLITE_DONE;
             break;

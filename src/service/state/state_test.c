@@ -125,7 +125,8 @@ static void names_are_listed_in_pages(void **state)
     assert_ok(state_list(&transaction, &fixture->arena, "t", TEXT("k/"), out[1], 5, out, &count));
     assert_int_equal(count, 1);
     assert_true(text_is(out[0], "k/3"));
-    assert_ok(state_list(&transaction, &fixture->arena, "other", (struct text){0}, (struct text){0}, 5, out, &count));
+    assert_ok(state_list(&transaction, &fixture->arena, "other", (struct text){0}, (struct text){0}, 5, out,
+                         &count));
     assert_int_equal(count, 0);
 }
 
@@ -194,8 +195,12 @@ static void plaintext_is_not_in_the_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORED(rows_keep_values),          STORED(what_is_not_committed_is_gone), STORED(names_are_listed_in_pages),
-        STORED(moved_values_do_not_open),  STORED(another_master_key_is_refused), STORED(plaintext_is_not_in_the_file),
+        STORED(rows_keep_values),
+        STORED(what_is_not_committed_is_gone),
+        STORED(names_are_listed_in_pages),
+        STORED(moved_values_do_not_open),
+        STORED(another_master_key_is_refused),
+        STORED(plaintext_is_not_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

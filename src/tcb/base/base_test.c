@@ -184,7 +184,8 @@ static void json_getters_name_the_member(void **state)
     scoped_arena arena;
     arena_init(&arena, 65536);
     scoped_json *value = NULL;
-    assert_ok(json_decode(bytes_of_text(TEXT("{\"b\":1,\"a\":\"x\",\"t\":\"1970-01-01T00:00:05Z\"}")), &value));
+    assert_ok(
+        json_decode(bytes_of_text(TEXT("{\"b\":1,\"a\":\"x\",\"t\":\"1970-01-01T00:00:05Z\"}")), &value));
     struct text text;
     assert_ok(json_encode_text(&arena, value, &text));
     assert_true(text_is(text, "{\"a\":\"x\",\"b\":1,\"t\":\"1970-01-01T00:00:05Z\"}"));
@@ -262,12 +263,17 @@ static void the_real_world_ticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arena_keeps_its_bound),      cmocka_unit_test(buffer_keeps_its_maximum),
-        cmocka_unit_test(base64url_is_strict),        cmocka_unit_test(times_round_trip),
+        cmocka_unit_test(arena_keeps_its_bound),
+        cmocka_unit_test(buffer_keeps_its_maximum),
+        cmocka_unit_test(base64url_is_strict),
+        cmocka_unit_test(times_round_trip),
         cmocka_unit_test(dates_round_trip),
-        cmocka_unit_test(numbers_are_strict),         cmocka_unit_test(json_is_strict),
-        cmocka_unit_test(json_getters_name_the_member), cmocka_unit_test(reader_refuses_what_is_missing),
-        cmocka_unit_test(text_predicates),            cmocka_unit_test(verdict_zero_denies),
+        cmocka_unit_test(numbers_are_strict),
+        cmocka_unit_test(json_is_strict),
+        cmocka_unit_test(json_getters_name_the_member),
+        cmocka_unit_test(reader_refuses_what_is_missing),
+        cmocka_unit_test(text_predicates),
+        cmocka_unit_test(verdict_zero_denies),
         cmocka_unit_test(the_real_world_ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
 #include "base/encode.h"
 
 static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-static const char alphabet_standard[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet_standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static fallible encode_64(struct arena *arena, const char *alphabet, bool padded, struct bytes from,
                           struct text *out)
@@ -33,8 +32,7 @@ static int digit_of(const char *alphabet, char c)
     return found == NULL ? -1 : (int)(found - alphabet);
 }
 
-static fallible decode_64(struct arena *arena, const char *alphabet, struct text text,
-                          struct bytes *out)
+static fallible decode_64(struct arena *arena, const char *alphabet, struct text text, struct bytes *out)
 {
     REQUIRE(text.size % 4 != 1, INVALID, "base64.length");
     size_t size = text.size / 4 * 3 + (text.size % 4 == 0 ? 0 : text.size % 4 - 1);
@@ -129,8 +127,7 @@ static void date_of_days(int64_t days, int64_t *year, int64_t *month, int64_t *d
     int64_t shifted = days + 719468;
     int64_t era = shifted / 146097;
     int64_t day_of_era = shifted - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t shifted_month = (5 * day_of_year + 2) / 153;
     *day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -179,8 +176,8 @@ fallible decode_time(struct text text, int64_t *out_unix_seconds)
                   take_digits(text, 8, 2, &day) && take_digits(text, 11, 2, &hour) &&
                   take_digits(text, 14, 2, &minute) && take_digits(text, 17, 2, &second);
     REQUIRE(digits, INVALID, "time.form");
-    REQUIRE(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 &&
-                minute < 60 && second < 60,
+    REQUIRE(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 &&
+                second < 60,
             INVALID, "time.range");
     int64_t days = days_of_date(year, month, day);
     int64_t same_year;
@@ -208,8 +205,8 @@ fallible decode_date(struct text text, int64_t *out_days)
     int64_t year;
     int64_t month;
     int64_t day;
-    bool digits = take_digits(text, 0, 4, &year) && take_digits(text, 5, 2, &month) &&
-                  take_digits(text, 8, 2, &day);
+    bool digits =
+        take_digits(text, 0, 4, &year) && take_digits(text, 5, 2, &month) && take_digits(text, 8, 2, &day);
     REQUIRE(digits, INVALID, "date.form");
     REQUIRE(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= 31, INVALID, "date.range");
     int64_t days = days_of_date(year, month, day);

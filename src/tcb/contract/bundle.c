@@ -61,14 +61,16 @@ static fallible place_grant(struct arena *arena, struct bytes document, struct b
 }
 
 static fallible place_all(struct arena *arena, const json_t *object, const char *member, size_t max,
-                          fallible (*place)(struct arena *, struct bytes, struct bundle *), struct bundle *bundle)
+                          fallible (*place)(struct arena *, struct bytes, struct bundle *),
+                          struct bundle *bundle)
 {
     json_t *array;
     size_t count;
     TRY(document_get_array(object, member, 0, max, &array, &count));
     for (size_t i = 0; i < count; i++) {
         struct bytes document;
-        TRY(document_within(arena, text_of_document(arena, json_array_get(array, i), &document), "%s[%zu]", member, i));
+        TRY(document_within(arena, text_of_document(arena, json_array_get(array, i), &document), "%s[%zu]",
+                            member, i));
         TRY(document_within(arena, place(arena, document, bundle), "%s[%zu]", member, i));
     }
     return OK;
@@ -87,7 +89,8 @@ static fallible refuse_missing(const struct bundle *bundle)
     }
     for (size_t i = 0; i < bundle->grant_count; i++) {
         if (bundle->grants[i].key_count == 0) {
-            return FAIL_AT(INVALID, "bundle.grant.missing", bundle->contract.parties[bundle->grant_owner[i]].name.data);
+            return FAIL_AT(INVALID, "bundle.grant.missing",
+                           bundle->contract.parties[bundle->grant_owner[i]].name.data);
         }
     }
     return OK;
@@ -162,7 +165,8 @@ static fallible check_pins(const struct contract *contract, size_t index, const 
 {
     const struct contract_dataset *dataset = &contract->datasets[index];
     const struct contract_party *owner = &contract->parties[dataset->owner];
-    REQUIRE(digest_equal(&manifest->document.digest, &dataset->manifest), UNTRUSTED, "bundle.manifest.digest");
+    REQUIRE(digest_equal(&manifest->document.digest, &dataset->manifest), UNTRUSTED,
+            "bundle.manifest.digest");
     REQUIRE(digest_equal(&policy->document.digest, &dataset->policy), UNTRUSTED, "bundle.policy.digest");
     TRY(manifest_verify(manifest, &owner->signing));
     TRY(policy_verify(policy, &owner->signing));
@@ -175,19 +179,21 @@ static fallible check_pins(const struct contract *contract, size_t index, const 
 }
 
 /* A policy speaks of columns that exist, or its author had other data in mind. */
-static fallible check_policy_columns(struct arena *arena, const struct manifest *manifest, const struct policy *policy)
+static fallible check_policy_columns(struct arena *arena, const struct manifest *manifest,
+                                     const struct policy *policy)
 {
     for (size_t i = 0; i < policy->column_count; i++) {
         size_t column;
         if (!result_is_ok(manifest_find_column(manifest, policy->columns[i].name, &column))) {
-            return FAIL_AT(INVALID, "bundle.policy.column", arena_where(arena, "%.*s", TEXT_ARGS(policy->columns[i].name)));
+            return FAIL_AT(INVALID, "bundle.policy.column",
+                           arena_where(arena, "%.*s", TEXT_ARGS(policy->columns[i].name)));
         }
     }
     return OK;
 }
 
-static fallible check_read(struct arena *arena, const struct contract_read *read, const struct manifest *manifest,
-                           const struct policy *policy)
+static fallible check_read(struct arena *arena, const struct contract_read *read,
+                           const struct manifest *manifest, const struct policy *policy)
 {
     for (size_t i = 0; i < read->column_count; i++) {
         size_t column;
@@ -220,8 +226,8 @@ static fallible check_dataset(struct arena *arena, const struct contract *contra
     TRY(check_pins(contract, index, manifest, policy));
     TRY(check_policy_columns(arena, manifest, policy));
     for (size_t i = 0; i < contract->query_count; i++) {
-        TRY(document_within(arena, check_query(arena, &contract->queries[i], index, manifest, policy), "query %.*s",
-                            TEXT_ARGS(contract->queries[i].name)));
+        TRY(document_within(arena, check_query(arena, &contract->queries[i], index, manifest, policy),
+                            "query %.*s", TEXT_ARGS(contract->queries[i].name)));
     }
     return OK;
 }

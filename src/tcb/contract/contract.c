@@ -3,8 +3,9 @@
 #include "base/encode.h"
 #include "contract/contract_query.h"
 
-static const char *const members[] = {"type",    "title",      "salt", "parties",     "datasets",  "queries", "queriers",
-                                      "recipients", "tee", "authorities", "residency", "loading", "valid", NULL};
+static const char *const members[] = {"type",      "title",    "salt",       "parties", "datasets",
+                                      "queries",   "queriers", "recipients", "tee",     "authorities",
+                                      "residency", "loading",  "valid",      NULL};
 static const char *const header_members[] = {"explain", "grant", NULL};
 
 /* A family that a room runs on is one row here; `sgx` is known so that its refusal can say why. */
@@ -12,7 +13,7 @@ static const struct {
     const char *type;
     enum contract_family family;
 } families[] = {
-    {"sim", CONTRACT_FAMILY_SIM},   {"sevsnpvm", CONTRACT_FAMILY_SNP}, {"tdxvm", CONTRACT_FAMILY_TDX},
+    {"sim", CONTRACT_FAMILY_SIM},       {"sevsnpvm", CONTRACT_FAMILY_SNP}, {"tdxvm", CONTRACT_FAMILY_TDX},
     {"azurevm", CONTRACT_FAMILY_AZURE}, {"sgx", CONTRACT_FAMILY_SGX},
 };
 
@@ -40,8 +41,8 @@ static fallible refuse_shared_key(const struct contract *contract, size_t index)
         struct digest result;
         TRY(key_thumbprint(&contract->parties[i].result, &result));
         for (size_t k = 0; k < 2; k++) {
-            bool shared = digest_equal(&keys[k], &result) ||
-                          digest_equal(&keys[k], &contract->parties[i].fingerprint);
+            bool shared =
+                digest_equal(&keys[k], &result) || digest_equal(&keys[k], &contract->parties[i].fingerprint);
             REQUIRE(!shared, INVALID, "contract.party.key_shared");
         }
     }
@@ -74,7 +75,8 @@ static fallible read_parties(struct arena *arena, struct contract *contract)
     TRY(ARENA_ARRAY(arena, struct contract_party, count, &contract->parties));
     contract->party_count = count;
     for (size_t i = 0; i < count; i++) {
-        TRY(document_within(arena, read_party(arena, json_array_get(array, i), contract, i), "parties[%zu]", i));
+        TRY(document_within(arena, read_party(arena, json_array_get(array, i), contract, i), "parties[%zu]",
+                            i));
     }
     return OK;
 }
@@ -114,7 +116,8 @@ static fallible read_datasets(struct arena *arena, struct contract *contract)
                            &contract->dataset_count));
     TRY(ARENA_ARRAY(arena, struct contract_dataset, contract->dataset_count, &contract->datasets));
     for (size_t i = 0; i < contract->dataset_count; i++) {
-        TRY(document_within(arena, read_dataset(arena, json_array_get(array, i), contract, i), "datasets[%zu]", i));
+        TRY(document_within(arena, read_dataset(arena, json_array_get(array, i), contract, i),
+                            "datasets[%zu]", i));
     }
     return OK;
 }
@@ -146,7 +149,8 @@ static fallible read_party_set(struct arena *arena, const struct contract *contr
     struct text *names;
     size_t count;
     size_t *indexes;
-    TRY(document_get_names(arena, contract->document.content, member, 1, CONTRACT_PARTIES_MAX, &names, &count));
+    TRY(document_get_names(arena, contract->document.content, member, 1, CONTRACT_PARTIES_MAX, &names,
+                           &count));
     TRY(ARENA_ARRAY(arena, size_t, count, &indexes));
     for (size_t i = 0; i < count; i++) {
         if (!result_is_ok(contract_find_party(contract, names[i], &indexes[i]))) {
@@ -183,14 +187,16 @@ static fallible read_tees(struct arena *arena, struct contract *contract)
 {
     json_t *array;
     bool simulated = false;
-    TRY(document_get_array(contract->document.content, "tee", 1, CONTRACT_TEES_MAX, &array, &contract->tee_count));
+    TRY(document_get_array(contract->document.content, "tee", 1, CONTRACT_TEES_MAX, &array,
+                           &contract->tee_count));
     TRY(ARENA_ARRAY(arena, struct contract_tee, contract->tee_count, &contract->tees));
     for (size_t i = 0; i < contract->tee_count; i++) {
         struct contract_tee *tee = &contract->tees[i];
         TRY(document_within(arena, read_tee(arena, json_array_get(array, i), tee), "tee[%zu]", i));
         simulated = simulated || tee->family == CONTRACT_FAMILY_SIM;
         for (size_t j = 0; j < i; j++) {
-            if (contract->tees[j].family == tee->family && bytes_equal(contract->tees[j].measurement, tee->measurement)) {
+            if (contract->tees[j].family == tee->family &&
+                bytes_equal(contract->tees[j].measurement, tee->measurement)) {
                 return FAIL_AT(INVALID, "contract.tee.duplicate", arena_where(arena, "tee[%zu]", i));
             }
         }
@@ -267,7 +273,8 @@ static fallible read_authorities(struct arena *arena, struct contract *contract)
         for (size_t j = 0; j < i; j++) {
             if (contract->authorities[j].party == authority->party &&
                 text_equal(contract->authorities[j].issuer, authority->issuer)) {
-                return FAIL_AT(INVALID, "contract.authority.duplicate", arena_where(arena, "authorities[%zu]", i));
+                return FAIL_AT(INVALID, "contract.authority.duplicate",
+                               arena_where(arena, "authorities[%zu]", i));
             }
         }
     }

@@ -1,8 +1,9 @@
 /* contract/contract.h: the agreement: who brings what, which questions may be asked, where they may run.
  *
  * A contract is what its payload says and nothing else; it binds when every party has signed the same octets.
- * Here is its form, its plain-language text and the judgement of its signatures. Whether its datasets' manifests,
- * policies and grants are the ones it pins is judged in bundle.h. Formats §1.4. One arena per parse; any thread.
+ * Here is its form, its plain-language text and the judgement of its signatures. Whether its datasets'
+ * manifests, policies and grants are the ones it pins is judged in bundle.h. Formats §1.4. One arena per
+ * parse; any thread.
  */
 #pragma once
 
@@ -86,8 +87,14 @@ struct contract_query {
     uint64_t memory_mb;
 };
 
-enum contract_family { CONTRACT_FAMILY_NONE = 0, CONTRACT_FAMILY_SIM, CONTRACT_FAMILY_SNP, CONTRACT_FAMILY_TDX,
-                       CONTRACT_FAMILY_AZURE, CONTRACT_FAMILY_SGX };
+enum contract_family {
+    CONTRACT_FAMILY_NONE = 0,
+    CONTRACT_FAMILY_SIM,
+    CONTRACT_FAMILY_SNP,
+    CONTRACT_FAMILY_TDX,
+    CONTRACT_FAMILY_AZURE,
+    CONTRACT_FAMILY_SGX
+};
 
 struct contract_tee {
     struct text type; /* as MAA names it: sim, sevsnpvm, tdxvm, azurevm */
@@ -141,8 +148,8 @@ void contract_release(struct contract *contract);
 fallible contract_build(const struct contract *contract, json_t **out);
 
 /* What the contract means, in plain words: a function of the payload alone, so that everybody computes the
- * same text. Whatever a party wrote (title, SQL, names of columns, residency) appears quoted and escaped and cannot
- * pass for our words. LF line ends. */
+ * same text. Whatever a party wrote (title, SQL, names of columns, residency) appears quoted and escaped and
+ * cannot pass for our words. LF line ends. */
 fallible contract_explain(struct arena *arena, const struct contract *contract, struct text *out);
 fallible contract_explain_digest(struct arena *arena, const struct contract *contract, struct digest *out);
 
@@ -159,7 +166,8 @@ struct contract_known_party {
 
 /* That every party signed exactly once and nobody else did, by the key in the payload, over the explain text
  * that the payload gives, owners with a grant and others without. `where` names the party. Where `known` is
- * not NULL every party must be in it with this name and key. NOT_FOUND "contract.signature.missing", UNTRUSTED
+ * not NULL every party must be in it with this name and key. NOT_FOUND "contract.signature.missing",
+ * UNTRUSTED
  * ".stranger", ".explain", ".grant_missing", ".grant_unexpected", "contract.party.not_known",
  * "contract.party.fingerprint", or the reason of `jws_verify`. Time is apart: `contract_check_time`. */
 fallible contract_verify(struct arena *arena, const struct contract *contract,
@@ -174,8 +182,8 @@ fallible contract_verify_signature(struct arena *arena, const struct contract *c
 /* EXPIRED "contract.not_yet_valid" or "contract.expired". */
 fallible contract_check_time(const struct contract *contract, int64_t unix_seconds);
 
-/* NOT_FOUND "contract.party.unknown", "contract.dataset.unknown", "contract.query.unknown". Datasets are found
- * by their owner/name. */
+/* NOT_FOUND "contract.party.unknown", "contract.dataset.unknown", "contract.query.unknown". Datasets are
+ * found by their owner/name. */
 fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index);
 fallible contract_find_dataset(const struct contract *contract, struct text dataset, size_t *out_index);
 fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index);

@@ -20,7 +20,8 @@ static fallible say_digest(struct page page, const char *label, const struct dig
     return buffer_printf(page.out, "%s %.*s\n", label, TEXT_ARGS(text));
 }
 
-static fallible say_names(struct page page, const struct contract *contract, const size_t parties[], size_t count)
+static fallible say_names(struct page page, const struct contract *contract, const size_t parties[],
+                          size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         TRY(buffer_printf(page.out, "  %.*s\n", TEXT_ARGS(contract->parties[parties[i]].name)));
@@ -30,9 +31,10 @@ static fallible say_names(struct page page, const struct contract *contract, con
 
 static fallible say_opening(struct page page, const struct contract *contract)
 {
-    TRY(buffer_add_text(page.out, TEXT("WHAT THIS CONTRACT MEANS\n\n"
-                                       "Lines behind a bar (|, or : where a long one goes on) are what a party "
-                                       "wrote, with unusual\ncharacters escaped. All other words are Truce's.\n\n")));
+    TRY(buffer_add_text(page.out,
+                        TEXT("WHAT THIS CONTRACT MEANS\n\n"
+                             "Lines behind a bar (|, or : where a long one goes on) are what a party "
+                             "wrote, with unusual\ncharacters escaped. All other words are Truce's.\n\n")));
     TRY(say_digest(page, "Contract:", &contract->document.digest));
     TRY(buffer_add_text(page.out, TEXT("Title:\n")));
     TRY(quote_block(page.out, 2, contract->title));
@@ -40,9 +42,10 @@ static fallible say_opening(struct page page, const struct contract *contract)
         return OK;
     }
     return buffer_add_text(
-        page.out, TEXT("\n*** THIS CONTRACT RUNS ON A SIMULATED TEE. IT ISOLATES NOTHING. ***\n"
-                       "Whoever operates the machine can read every row and every key. The simulation shows the\n"
-                       "protocol; it protects no data. Bring only data that everybody may see.\n"));
+        page.out,
+        TEXT("\n*** THIS CONTRACT RUNS ON A SIMULATED TEE. IT ISOLATES NOTHING. ***\n"
+             "Whoever operates the machine can read every row and every key. The simulation shows the\n"
+             "protocol; it protects no data. Bring only data that everybody may see.\n"));
 }
 
 static fallible say_parties(struct page page, const struct contract *contract)
@@ -63,13 +66,14 @@ static fallible say_parties(struct page page, const struct contract *contract)
 static fallible say_entity(struct page page, const struct contract_dataset *dataset)
 {
     if (policy_entity_is_none(&dataset->entity)) {
-        return buffer_add_text(page.out, TEXT("    Its owner declares that it is about nobody: no minimum applies.\n"));
+        return buffer_add_text(page.out,
+                               TEXT("    Its owner declares that it is about nobody: no minimum applies.\n"));
     }
     TRY(buffer_add_text(page.out, TEXT("    It is about the entities in column\n")));
     TRY(quote_block(page.out, 6, dataset->entity.column));
-    return buffer_printf(page.out,
-                         "    (namespace %.*s). A released value stands for at least %llu different ones.\n",
-                         TEXT_ARGS(dataset->entity.namespace), (unsigned long long)dataset->entity.min_entities);
+    return buffer_printf(
+        page.out, "    (namespace %.*s). A released value stands for at least %llu different ones.\n",
+        TEXT_ARGS(dataset->entity.namespace), (unsigned long long)dataset->entity.min_entities);
 }
 
 static fallible say_datasets(struct page page, const struct contract *contract)
@@ -87,7 +91,8 @@ static fallible say_datasets(struct page page, const struct contract *contract)
     return OK;
 }
 
-static fallible say_reads(struct page page, const struct contract *contract, const struct contract_query *query)
+static fallible say_reads(struct page page, const struct contract *contract,
+                          const struct contract_query *query)
 {
     TRY(buffer_add_text(page.out, TEXT("    It reads inside the room, and nothing else:\n")));
     for (size_t i = 0; i < query->read_count; i++) {
@@ -138,7 +143,8 @@ static fallible say_output(struct page page, const struct contract_query *query)
                          (unsigned long long)query->seconds, (unsigned long long)query->memory_mb);
 }
 
-static fallible say_query(struct page page, const struct contract *contract, const struct contract_query *query)
+static fallible say_query(struct page page, const struct contract *contract,
+                          const struct contract_query *query)
 {
     TRY(buffer_printf(page.out, "  Query %.*s\n", TEXT_ARGS(query->name)));
     TRY(quote_block(page.out, 6, query->sql));
@@ -170,8 +176,8 @@ static fallible say_tees(struct page page, const struct contract *contract)
         const struct contract_tee *tee = &contract->tees[i];
         struct text measurement;
         TRY(encode_hex(page.arena, tee->measurement, &measurement));
-        TRY(buffer_printf(page.out, "  Only code measured, on type %.*s, as\n    %.*s\n", TEXT_ARGS(tee->type),
-                          TEXT_ARGS(measurement)));
+        TRY(buffer_printf(page.out, "  Only code measured, on type %.*s, as\n    %.*s\n",
+                          TEXT_ARGS(tee->type), TEXT_ARGS(measurement)));
         if (tee->has_root) {
             TRY(say_digest(page, "    simulation root", &tee->root));
         }
@@ -208,11 +214,12 @@ static fallible say_terms(struct page page, const struct contract *contract)
     }
     TRY(encode_time(page.arena, contract->valid_from, &from));
     TRY(encode_time(page.arena, contract->valid_until, &until));
-    return buffer_printf(page.out,
-                         "\nVALIDITY\n  From %.*s until %.*s.\n"
-                         "  Each owner can end it at once by disabling its release key; runs in flight may finish.\n"
-                         "  For every run the room reads all granted columns in full.\n",
-                         TEXT_ARGS(from), TEXT_ARGS(until));
+    return buffer_printf(
+        page.out,
+        "\nVALIDITY\n  From %.*s until %.*s.\n"
+        "  Each owner can end it at once by disabling its release key; runs in flight may finish.\n"
+        "  For every run the room reads all granted columns in full.\n",
+        TEXT_ARGS(from), TEXT_ARGS(until));
 }
 
 fallible contract_explain(struct arena *arena, const struct contract *contract, struct text *out)

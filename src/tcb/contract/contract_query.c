@@ -27,8 +27,8 @@ static fallible read_read(struct arena *arena, const json_t *reads, struct text 
                           const struct contract *contract, struct contract_read *read)
 {
     TRY(find_table(contract, table, &read->dataset));
-    TRY(document_get_set(arena, reads, table.data, 0, POLICY_COLUMNS_MAX, column_name_is_valid, &read->columns,
-                         &read->column_count));
+    TRY(document_get_set(arena, reads, table.data, 0, POLICY_COLUMNS_MAX, column_name_is_valid,
+                         &read->columns, &read->column_count));
     const struct policy_entity *entity = &contract->datasets[read->dataset].entity;
     bool counted = policy_entity_is_none(entity) || is_listed(read, entity->column);
     REQUIRE(counted, INVALID, "contract.read.entity_missing");
@@ -42,11 +42,12 @@ static fallible read_reads(struct arena *arena, const json_t *row, const struct 
     struct text *tables;
     TRY(json_get_object(row, "reads", &reads));
     TRY(document_within(
-        arena, document_member_names(arena, reads, 1, CONTRACT_DATASETS_MAX, &tables, &query->read_count), "reads"));
+        arena, document_member_names(arena, reads, 1, CONTRACT_DATASETS_MAX, &tables, &query->read_count),
+        "reads"));
     TRY(ARENA_ARRAY(arena, struct contract_read, query->read_count, &query->reads));
     for (size_t i = 0; i < query->read_count; i++) {
-        TRY(document_within(arena, read_read(arena, reads, tables[i], contract, &query->reads[i]), "reads.%.*s",
-                            TEXT_ARGS(tables[i])));
+        TRY(document_within(arena, read_read(arena, reads, tables[i], contract, &query->reads[i]),
+                            "reads.%.*s", TEXT_ARGS(tables[i])));
     }
     return OK;
 }
@@ -120,7 +121,8 @@ static fallible read_parameters(struct arena *arena, const json_t *row, struct c
     TRY(ARENA_ARRAY(arena, struct contract_parameter, query->parameter_count, &query->parameters));
     for (size_t i = 0; i < query->parameter_count; i++) {
         struct contract_parameter *parameter = &query->parameters[i];
-        TRY(document_within(arena, read_parameter(arena, json_array_get(array, i), parameter), "parameters[%zu]", i));
+        TRY(document_within(arena, read_parameter(arena, json_array_get(array, i), parameter),
+                            "parameters[%zu]", i));
         for (size_t j = 0; j < i; j++) {
             if (text_equal(query->parameters[j].name, parameter->name)) {
                 return FAIL_AT(INVALID, "contract.parameter.duplicate",
@@ -140,7 +142,8 @@ fallible contract_query_read(struct arena *arena, const json_t *row, const struc
     TRY(document_get_name(row, "name", &query->name));
     TRY(document_keep(arena, &query->name));
     TRY(json_get_text(row, "sql", &query->sql));
-    bool sql = query->sql.size >= 1 && query->sql.size <= CONTRACT_SQL_BYTES_MAX && text_is_printable_utf8(query->sql);
+    bool sql = query->sql.size >= 1 && query->sql.size <= CONTRACT_SQL_BYTES_MAX &&
+               text_is_printable_utf8(query->sql);
     if (!sql) {
         return FAIL_AT(INVALID, "contract.query.sql", "sql");
     }
@@ -193,7 +196,8 @@ static fallible build_parameter(const struct contract_parameter *parameter, json
     return document_set_names(row, "values", parameter->values, parameter->value_count);
 }
 
-fallible contract_query_build(const struct contract *contract, const struct contract_query *query, json_t *row)
+fallible contract_query_build(const struct contract *contract, const struct contract_query *query,
+                              json_t *row)
 {
     json_t *parameters;
     json_t *output;

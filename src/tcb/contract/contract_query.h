@@ -1,5 +1,5 @@
-/* contract/contract_query.h: reading and building one query of a contract. Only contract.c and contract_build.c
- * look at it. */
+/* contract/contract_query.h: reading and building one query of a contract. Only contract.c and
+ * contract_build.c look at it. */
 #pragma once
 
 #include "contract/contract.h"
@@ -7,7 +7,8 @@
 /* `contract` has its datasets already. The query's arrays are the arena's. */
 fallible contract_query_read(struct arena *arena, const json_t *row, const struct contract *contract,
                              struct contract_query *out);
-fallible contract_query_build(const struct contract *contract, const struct contract_query *query, json_t *row);
+fallible contract_query_build(const struct contract *contract, const struct contract_query *query,
+                              json_t *row);
 
 /* The row of the table of TEE families. UNSUPPORTED "contract.tee.unknown", "contract.tee.sgx". */
 fallible contract_family_find(struct text type, enum contract_family *out);

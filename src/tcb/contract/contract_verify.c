@@ -74,7 +74,8 @@ static fallible refuse_strangers(struct arena *arena, const struct contract *con
             known = contract->parties[j].is_signed && contract->parties[j].signature == i;
         }
         if (!known) {
-            return FAIL_AT(UNTRUSTED, "contract.signature.stranger", arena_where(arena, "signatures[%zu]", i));
+            return FAIL_AT(UNTRUSTED, "contract.signature.stranger",
+                           arena_where(arena, "signatures[%zu]", i));
         }
     }
     return OK;

@@ -1,7 +1,7 @@
 #include "contract/grant.h"
 
-static const char *const members[] = {"type", "contract", "owner", "vault", "key", "version", "release_policy",
-                                      "wrap", "keys", NULL};
+static const char *const members[] = {"type",    "contract",       "owner", "vault", "key",
+                                      "version", "release_policy", "wrap",  "keys",  NULL};
 
 /* Key Vault's form of names and versions of keys. */
 static fallible get_vault_name(const json_t *object, const char *member, struct text *out)
@@ -36,7 +36,8 @@ static fallible read_key(struct arena *arena, const json_t *row, struct grant_ke
 static fallible read_keys(struct arena *arena, struct grant *grant)
 {
     json_t *array;
-    TRY(document_get_array(grant->document.content, "keys", 1, CONTRACT_DATASETS_MAX, &array, &grant->key_count));
+    TRY(document_get_array(grant->document.content, "keys", 1, CONTRACT_DATASETS_MAX, &array,
+                           &grant->key_count));
     TRY(ARENA_ARRAY(arena, struct grant_key, grant->key_count, &grant->keys));
     for (size_t i = 0; i < grant->key_count; i++) {
         struct grant_key *key = &grant->keys[i];
@@ -128,7 +129,8 @@ fallible grant_verify(const struct grant *grant, const struct contract *contract
 {
     const char *where = grant->owner.data;
     size_t index;
-    if (!result_is_ok(contract_find_party(contract, grant->owner, &index)) || !contract->parties[index].is_owner) {
+    if (!result_is_ok(contract_find_party(contract, grant->owner, &index)) ||
+        !contract->parties[index].is_owner) {
         return FAIL_AT(DENIED, "grant.owner", where);
     }
     if (!digest_equal(&grant->contract, &contract->document.digest)) {

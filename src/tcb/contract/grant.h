@@ -1,8 +1,8 @@
 /* contract/grant.h: how the room gets an owner's data keys for one contract. Formats §1.5.
  *
- * A grant names the release key in the owner's vault and holds the data keys wrapped to it; it is useless without
- * that vault's release. Its digest stands in the owner's signature under the contract, so it cannot be
- * exchanged. One arena per parse. */
+ * A grant names the release key in the owner's vault and holds the data keys wrapped to it; it is useless
+ * without that vault's release. Its digest stands in the owner's signature under the contract, so it cannot
+ * be exchanged. One arena per parse. */
 #pragma once
 
 #include "contract/contract.h"
@@ -35,8 +35,8 @@ void grant_release(struct grant *grant);
 /* The payload for `jws_sign` with GRANT_TYP. */
 fallible grant_build(const struct grant *grant, json_t **out);
 
-/* That it is of this contract, signed by its owner, the very one that the owner's signature under the contract
- * names, and has a key for each of the owner's datasets and no other. `where` is the owner. UNTRUSTED
- * "grant.contract", "grant.digest", DENIED "grant.owner", "grant.keys". The versions are compared with the
- * manifests in bundle.h. */
+/* That it is of this contract, signed by its owner, the very one that the owner's signature under the
+ * contract names, and has a key for each of the owner's datasets and no other. `where` is the owner.
+ * UNTRUSTED "grant.contract", "grant.digest", DENIED "grant.owner", "grant.keys". The versions are compared
+ * with the manifests in bundle.h. */
 fallible grant_verify(const struct grant *grant, const struct contract *contract);

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-static const char *const members[] = {"type", "dataset", "version", "owner", "created", "key_commitment", "policy",
-                                      "data", "rows", "columns", "parts", NULL};
+static const char *const members[] = {"type",   "dataset", "version", "owner",   "created", "key_commitment",
+                                      "policy", "data",    "rows",    "columns", "parts",   NULL};
 
 static fallible read_range(const json_t *pair, struct manifest_range *out)
 {
@@ -95,7 +95,8 @@ static fallible read_chunks(struct arena *arena, const json_t *row, const struct
     for (size_t i = 0; i < count; i++) {
         struct manifest_range *chunk = &column->chunks[i];
         TRY(document_within(arena, read_range(json_array_get(array, i), chunk), "chunks[%zu]", i));
-        TRY(document_within(arena, require_within(chunk, MANIFEST_MAGIC_BYTES, part->data_end), "chunks[%zu]", i));
+        TRY(document_within(arena, require_within(chunk, MANIFEST_MAGIC_BYTES, part->data_end), "chunks[%zu]",
+                            i));
         if (i > 0 && chunk->offset < chunk[-1].offset) {
             return FAIL_AT(INVALID, "manifest.range.order", arena_where(arena, "chunks[%zu]", i));
         }
@@ -171,8 +172,8 @@ static fallible read_part_columns(struct arena *arena, const json_t *row, size_t
 static fallible read_part(struct arena *arena, const json_t *row, size_t number, size_t column_count,
                           struct manifest_part *part)
 {
-    static const char *const part_members[] = {"number", "size",   "plain_size", "root", "rows",
-                                               "data_end", "groups", "columns",  NULL};
+    static const char *const part_members[] = {"number",   "size",   "plain_size", "root", "rows",
+                                               "data_end", "groups", "columns",    NULL};
     TRY(json_only(arena, row, part_members));
     TRY(document_get_count(row, "number", number, number, &part->number));
     TRY(json_get_u64(row, "plain_size", MANIFEST_BYTES_MAX, &part->plain_size));
@@ -196,9 +197,9 @@ static fallible read_parts(struct arena *arena, struct manifest *manifest)
     TRY(ARENA_ARRAY(arena, struct manifest_part, manifest->part_count, &manifest->parts));
     uint64_t rows = 0;
     for (size_t i = 0; i < manifest->part_count; i++) {
-        TRY(document_within(arena, read_part(arena, json_array_get(array, i), i, manifest->column_count,
-                                             &manifest->parts[i]),
-                            "parts[%zu]", i));
+        TRY(document_within(
+            arena, read_part(arena, json_array_get(array, i), i, manifest->column_count, &manifest->parts[i]),
+            "parts[%zu]", i));
         rows += manifest->parts[i].rows;
     }
     if (rows != manifest->rows) {
@@ -232,7 +233,8 @@ static fallible read_manifest(struct arena *arena, struct manifest *manifest)
 fallible manifest_parse(struct arena *arena, struct bytes untrusted_bytes, struct manifest *out)
 {
     scoped_manifest manifest = {0};
-    TRY(document_parse(arena, untrusted_bytes, MANIFEST_TYP, NULL, "manifest/1", members, &manifest.document));
+    TRY(document_parse(arena, untrusted_bytes, MANIFEST_TYP, NULL, "manifest/1", members,
+                       &manifest.document));
     TRY(read_manifest(arena, &manifest));
     *out = manifest;
     manifest = (struct manifest){0};

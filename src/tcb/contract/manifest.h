@@ -8,19 +8,18 @@
 
 #include "privacy/column_type.h"
 #include "privacy/document.h"
+#include "seal/stream.h"
 
 enum {
     MANIFEST_COLUMNS_MAX = 1024,
     MANIFEST_PARTS_MAX = 65536,
     MANIFEST_GROUPS_MAX = 65536, /* in one part */
     MANIFEST_ELEMENT_BYTES_MAX = 4096,
-    MANIFEST_SEGMENT_BYTES = 65536, /* of ciphertext */
-    MANIFEST_HEADER_BYTES = 40,     /* Tink: size octet, salt 32, nonce prefix 7 */
-    MANIFEST_TAG_BYTES = 16,
+    MANIFEST_SEGMENT_BYTES = STREAM_SEGMENT_BYTES,
     MANIFEST_MAGIC_BYTES = 4, /* PAR1 */
 };
 #define MANIFEST_ROWS_MAX ((uint64_t)1 << 48)
-#define MANIFEST_BYTES_MAX ((uint64_t)1 << 48)
+#define MANIFEST_BYTES_MAX STREAM_PLAIN_BYTES_MAX
 #define MANIFEST_TYP "truce-manifest+jws"
 
 struct manifest_range {
@@ -82,7 +81,7 @@ fallible manifest_build(const struct manifest *manifest, json_t **out);
 /* That the owner's key alone signed it. */
 fallible manifest_verify(const struct manifest *manifest, const struct key *owner_key);
 
-/* Tink's arithmetic: the ciphertext's size and segments of a plaintext. */
+/* The ciphertext's segments and size for a plaintext: seal/stream.h's arithmetic. */
 uint64_t manifest_segments_of(uint64_t plain_size);
 uint64_t manifest_sealed_size(uint64_t plain_size);
 /* The root that pins the data: over RFC 6962's leaf hash of each part's root. */

@@ -1,37 +1,28 @@
 #include "contract/manifest.h"
 
+#include "seal/part.h"
+
 #include <stdlib.h>
-
-enum {
-    FIRST_SEGMENT_PLAIN = MANIFEST_SEGMENT_BYTES - MANIFEST_HEADER_BYTES - MANIFEST_TAG_BYTES,
-    SEGMENT_PLAIN = MANIFEST_SEGMENT_BYTES - MANIFEST_TAG_BYTES,
-};
-
-/* The segment in which a plaintext octet lies. */
-static uint64_t segment_of(uint64_t offset)
-{
-    return offset < FIRST_SEGMENT_PLAIN ? 0 : 1 + (offset - FIRST_SEGMENT_PLAIN) / SEGMENT_PLAIN;
-}
 
 uint64_t manifest_segments_of(uint64_t plain_size)
 {
-    return plain_size == 0 ? 1 : segment_of(plain_size - 1) + 1;
+    return stream_segment_count(plain_size);
 }
 
 uint64_t manifest_sealed_size(uint64_t plain_size)
 {
-    return MANIFEST_HEADER_BYTES + plain_size + manifest_segments_of(plain_size) * MANIFEST_TAG_BYTES;
+    return stream_sealed_size(plain_size);
 }
 
 fallible manifest_data_root(struct arena *arena, const struct manifest_part parts[], size_t count,
                             struct digest *out)
 {
-    struct digest *leaves;
-    TRY(ARENA_ARRAY(arena, struct digest, count, &leaves));
+    struct digest *roots;
+    TRY(ARENA_ARRAY(arena, struct digest, count, &roots));
     for (size_t i = 0; i < count; i++) {
-        leaves[i] = merkle_leaf(digest_view(&parts[i].root));
+        roots[i] = parts[i].root;
     }
-    return merkle_root(arena, leaves, count, out);
+    return part_data_root(arena, roots, count, out);
 }
 
 static int compare_offsets(const void *left, const void *right)
@@ -92,8 +83,8 @@ static size_t cover_segments(const struct manifest_range ranges[], size_t range_
     size_t count = 0;
     uint64_t next = 0; /* the lowest segment not yet taken */
     for (size_t i = 0; i < range_count; i++) {
-        uint64_t first = segment_of(ranges[i].offset);
-        uint64_t last = segment_of(ranges[i].offset + ranges[i].size - 1);
+        uint64_t first = stream_segment_holding(ranges[i].offset);
+        uint64_t last = stream_segment_holding(ranges[i].offset + ranges[i].size - 1);
         for (uint64_t segment = first > next ? first : next; segment <= last; segment++) {
             if (out != NULL) {
                 out[count] = segment;

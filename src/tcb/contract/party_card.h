@@ -29,7 +29,7 @@ void party_card_release(struct party_card *card);
 fallible party_card_build(const struct party_card *card, json_t **out);
 
 /* That the card is signed by its own signing key and, when it names a previous key, by a key with that
- * thumbprint and nobody else. `previous` is that key where the caller knows it (its signature is then checked),
- * or NULL: then only the card's own signature is checked, and the caller must compare the fingerprint anew.
- * UNTRUSTED "party.signatures", "party.previous" or the reason of `jws_verify`. */
+ * thumbprint and nobody else. `previous` is that key where the caller knows it (its signature is then
+ * checked), or NULL: then only the card's own signature is checked, and the caller must compare the
+ * fingerprint anew. UNTRUSTED "party.signatures", "party.previous" or the reason of `jws_verify`. */
 fallible party_card_verify(const struct party_card *card, const struct key *previous);

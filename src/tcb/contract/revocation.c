@@ -40,8 +40,10 @@ fallible revocation_build(const struct revocation *revocation, json_t **out)
 
 fallible revocation_verify(const struct revocation *revocation, const struct contract *contract)
 {
-    REQUIRE(digest_equal(&revocation->contract, &contract->document.digest), UNTRUSTED, "revocation.contract");
+    REQUIRE(digest_equal(&revocation->contract, &contract->document.digest), UNTRUSTED,
+            "revocation.contract");
     size_t party;
-    REQUIRE(result_is_ok(contract_find_party(contract, revocation->party, &party)), DENIED, "revocation.party");
+    REQUIRE(result_is_ok(contract_find_party(contract, revocation->party, &party)), DENIED,
+            "revocation.party");
     return document_verify_only(&revocation->document, &contract->parties[party].signing);
 }

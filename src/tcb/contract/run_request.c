@@ -1,7 +1,8 @@
 #include "contract/run_request.h"
 
-static const char *const members[] = {"type",       "contract",          "query",     "run", "querier", "recipients",
-                                      "parameters", "sealed_parameters", "not_after", NULL};
+static const char *const members[] = {"type",      "contract",   "query",      "run",
+                                      "querier",   "recipients", "parameters", "sealed_parameters",
+                                      "not_after", NULL};
 
 static bool is_run_id(struct text text)
 {
@@ -15,7 +16,8 @@ static bool is_run_id(struct text text)
 }
 
 /* An object of texts, ascending by name. The texts are copied, for `object` may go before they do. */
-static fallible read_values(struct arena *arena, const json_t *object, struct run_parameter **out, size_t *out_count)
+static fallible read_values(struct arena *arena, const json_t *object, struct run_parameter **out,
+                            size_t *out_count)
 {
     struct text *names;
     size_t count;
@@ -72,7 +74,8 @@ static fallible read_request(struct arena *arena, struct run_request *request)
         TRY(document_keep(arena, &request->recipients[i]));
     }
     TRY(json_get_object(content, "parameters", &parameters));
-    TRY(document_within(arena, read_values(arena, parameters, &request->parameters, &request->parameter_count),
+    TRY(document_within(arena,
+                        read_values(arena, parameters, &request->parameters, &request->parameter_count),
                         "parameters"));
     TRY(read_sealed(arena, content, request));
     return json_get_time(content, "not_after", &request->not_after);
@@ -128,7 +131,8 @@ fallible run_request_build(const struct run_request *request, json_t **out)
     return OK;
 }
 
-static const struct run_parameter *find_value(const struct run_parameter values[], size_t count, struct text name)
+static const struct run_parameter *find_value(const struct run_parameter values[], size_t count,
+                                              struct text name)
 {
     for (size_t i = 0; i < count; i++) {
         if (text_equal(values[i].name, name)) {
@@ -187,7 +191,8 @@ static fallible check_parameters(const struct run_request *request, const struct
     return OK;
 }
 
-static fallible check_people(const struct run_request *request, const struct contract *contract, size_t *out_querier)
+static fallible check_people(const struct run_request *request, const struct contract *contract,
+                             size_t *out_querier)
 {
     bool known = result_is_ok(contract_find_party(contract, request->querier, out_querier));
     if (!known || !contract_is_querier(contract, *out_querier)) {

@@ -49,7 +49,8 @@ fallible run_request_check_time(const struct run_request *request, int64_t unix_
 
 /* All values in the order of the query's parameters, after `run_request_verify`. `untrusted_sealed` is the
  * decrypted plaintext of the sealed parameters, empty when there are none: a JSON object with exactly the
- * parameters that are not public, in their domains. `out_values` has `parameter_count` items, in the arena. */
+ * parameters that are not public, in their domains. `out_values` has `parameter_count` items, in the arena.
+ */
 fallible run_request_values(struct arena *arena, const struct run_request *request,
                             const struct contract_query *query, struct bytes untrusted_sealed,
                             struct text **out_values);

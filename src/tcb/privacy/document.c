@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static fallible check_content(struct arena *arena, const json_t *content, struct bytes payload, const char *type,
-                              const char *const members[])
+static fallible check_content(struct arena *arena, const json_t *content, struct bytes payload,
+                              const char *type, const char *const members[])
 {
     struct text found;
     TRY(json_get_text(content, "type", &found));
@@ -139,7 +139,8 @@ fallible document_get_url(const json_t *object, const char *member, struct text 
     return OK;
 }
 
-fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max, uint64_t *out)
+fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max,
+                            uint64_t *out)
 {
     uint64_t count;
     TRY(json_get_u64(object, member, max, &count));
@@ -189,8 +190,8 @@ int document_compare_text(struct text left, struct text right)
     return order != 0 ? order : (left.size > right.size) - (left.size < right.size);
 }
 
-fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min, size_t max,
-                          bool (*is_valid)(struct text), struct text **out, size_t *out_count)
+fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min,
+                          size_t max, bool (*is_valid)(struct text), struct text **out, size_t *out_count)
 {
     json_t *array;
     size_t count;

@@ -46,8 +46,8 @@ fallible document_get_array(const json_t *object, const char *member, size_t min
                             size_t *out_count);
 /* Texts that are each `is_valid`, in strictly ascending order of octets, so that a set has one form; and the
  * same of names. */
-fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min, size_t max,
-                          bool (*is_valid)(struct text), struct text **out, size_t *out_count);
+fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min,
+                          size_t max, bool (*is_valid)(struct text), struct text **out, size_t *out_count);
 fallible document_get_names(struct arena *arena, const json_t *object, const char *member, size_t min,
                             size_t max, struct text **out, size_t *out_count);
 
@@ -57,6 +57,10 @@ fallible document_member_names(struct arena *arena, const json_t *object, size_t
 
 /* The owner in a dataset's name "owner/name"; empty where the name has another form. */
 struct text document_dataset_owner(struct text dataset);
+static inline bool document_is_dataset(struct text name)
+{
+    return document_dataset_owner(name).size > 0;
+}
 
 /* Less than, equal to or greater than zero, by octets. */
 int document_compare_text(struct text left, struct text right);
@@ -65,7 +69,8 @@ int document_compare_text(struct text left, struct text right);
  * `where`: they outlive the document. */
 fallible document_keep(struct arena *arena, struct text *text);
 
-/* The same failure with `prefix` in front of its `where`, so that a message reads "queries[1].output[0].type". */
+/* The same failure with `prefix` in front of its `where`, so that a message reads
+ * "queries[1].output[0].type". */
 struct result document_within(struct arena *arena, struct result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

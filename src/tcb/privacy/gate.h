@@ -32,8 +32,8 @@ void gate_close(struct gate *gate);
 /* The next cell in row order. LIMIT "gate.rows", "gate.bytes" and the reasons of `cell_check`. */
 fallible gate_add_cell(struct gate *gate, const struct cell *untrusted_cell);
 
-/* After the last row; then `csv` is the result: RFC 4180 with LF, as DuckDB's COPY (FORMAT csv, HEADER) writes
- * it. CORRUPT "gate.row.incomplete" when the last row lacks cells. */
+/* After the last row; then `csv` is the result: RFC 4180 with LF, as DuckDB's COPY (FORMAT csv, HEADER)
+ * writes it. CORRUPT "gate.row.incomplete" when the last row lacks cells. */
 fallible gate_finish(struct gate *gate, struct bytes *out_csv);
 
 /* Appends one CSV field: quoted where DuckDB quotes. For the gate and for tests. */

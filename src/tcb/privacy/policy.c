@@ -5,14 +5,14 @@
 #include "privacy/policy_mode.h"
 
 static const char *const members[] = {
-    "type", "dataset",   "data",    "owner",     "mode", "entity", "columns", "output",    "valid",
+    "type", "dataset",   "data",     "owner",     "mode", "entity", "columns",   "output", "valid",
     "join", "functions", "queriers", "receivers", "dp",   "limits", "templates", NULL,
 };
 
 /* Parts of the language that nothing enforces yet. Saying so is kinder than "unknown member". */
 static const char *const unenforced[] = {
-    "join", "functions", "queriers", "receivers", "dp", "limits", "templates", "type", "values", "grid", "via",
-    "bounds", "round_counts_to", "max_share", NULL,
+    "join", "functions", "queriers", "receivers",       "dp",        "limits", "templates", "type", "values",
+    "grid", "via",       "bounds",   "round_counts_to", "max_share", NULL,
 };
 
 static fallible refuse_unenforced(const json_t *object, bool is_top)
@@ -178,7 +178,8 @@ static fallible read_policy(struct arena *arena, struct policy *policy)
 fallible policy_parse(struct arena *arena, struct bytes untrusted_bytes, struct policy *out)
 {
     scoped_policy policy = {0};
-    TRY(document_parse(arena, untrusted_bytes, POLICY_TYP, NULL, "dataset-policy/1", members, &policy.document));
+    TRY(document_parse(arena, untrusted_bytes, POLICY_TYP, NULL, "dataset-policy/1", members,
+                       &policy.document));
     TRY(read_policy(arena, &policy));
     *out = policy;
     policy = (struct policy){0};
@@ -280,7 +281,8 @@ enum verdict policy_permits_column(const struct policy *policy, struct text colu
 
 fallible policy_check_time(const struct policy *policy, int64_t unix_seconds)
 {
-    bool within = !policy->has_valid || (unix_seconds >= policy->valid_from && unix_seconds < policy->valid_until);
+    bool within =
+        !policy->has_valid || (unix_seconds >= policy->valid_from && unix_seconds < policy->valid_until);
     REQUIRE(within, EXPIRED, "policy.validity");
     return OK;
 }

@@ -9,14 +9,23 @@
 
 #include "privacy/document.h"
 
-enum { POLICY_COLUMNS_MAX = 1024, POLICY_MIN_ENTITIES_MIN = 2, POLICY_MIN_ENTITIES_MAX = 1000000000,
-       POLICY_DATASETS_MAX = 32 };
+enum {
+    POLICY_COLUMNS_MAX = 1024,
+    POLICY_MIN_ENTITIES_MIN = 2,
+    POLICY_MIN_ENTITIES_MAX = 1000000000,
+    POLICY_DATASETS_MAX = 32
+};
 #define POLICY_MAX_ROWS_MAX ((uint64_t)1000000000)
 #define POLICY_TYP "truce-policy+jws"
 
 /* In the order of strictness, the strictest last. */
-enum policy_mode { POLICY_MODE_NONE = 0, POLICY_MODE_LIST, POLICY_MODE_AGGREGATE, POLICY_MODE_DP,
-                   POLICY_MODE_APPROVED };
+enum policy_mode {
+    POLICY_MODE_NONE = 0,
+    POLICY_MODE_LIST,
+    POLICY_MODE_AGGREGATE,
+    POLICY_MODE_DP,
+    POLICY_MODE_APPROVED
+};
 
 enum policy_use { POLICY_USE_NONE = 0, POLICY_USE_APPROVED = 1 }; /* a set: bits */
 

@@ -57,7 +57,8 @@ fallible column_schema_read(struct arena *arena, const json_t *object, const cha
     TRY(document_get_array(object, member, 1, max, &array, &count));
     TRY(ARENA_ARRAY(arena, struct column, count, &columns));
     for (size_t i = 0; i < count; i++) {
-        TRY(document_within(arena, read_column(arena, json_array_get(array, i), &columns[i]), "%s[%zu]", member, i));
+        TRY(document_within(arena, read_column(arena, json_array_get(array, i), &columns[i]), "%s[%zu]",
+                            member, i));
         for (size_t j = 0; j < i; j++) {
             if (text_equal(columns[j].name, columns[i].name)) {
                 return FAIL_AT(INVALID, "column.duplicate", arena_where(arena, "%s[%zu]", member, i));
@@ -113,7 +114,8 @@ static bool is_run_id(struct text text)
     return text.size == RESULT_RUN_CHARACTERS;
 }
 
-static fallible read_header(struct arena *arena, struct bytes header, struct result_frame *out, uint64_t *out_size)
+static fallible read_header(struct arena *arena, struct bytes header, struct result_frame *out,
+                            uint64_t *out_size)
 {
     static const char *const members[] = {"format", "schema", "size", "run", "run_request", "contract", NULL};
     scoped_json *object = NULL;

@@ -101,6 +101,7 @@ const char *duckdb_prepared_statement_column_name(duckdb_prepared_statement stat
 duckdb_logical_type duckdb_prepared_statement_column_logical_type(duckdb_prepared_statement statement,
                                                                   idx_t column);
 
+char *duckdb_logical_type_get_alias(duckdb_logical_type type); /* NULL or to be freed */
 duckdb_type duckdb_get_type_id(duckdb_logical_type type);
 uint8_t duckdb_decimal_width(duckdb_logical_type type);
 uint8_t duckdb_decimal_scale(duckdb_logical_type type);

@@ -137,12 +137,15 @@ static void *room_serve(void *argument)
         }
         struct bytes given = bytes_slice(buffer_view(&room->datasets[wish.dataset]->parts[wish.part]),
                                          wish.offset, wish.length);
-        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES, given.data, given.size);
+        room->reads_served++;
+        if (room->refuse_from != 0 && room->reads_served >= room->refuse_from) {
+            given = (struct bytes){0};
+        }
+        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES, given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
         uint8_t reply[QUERY_GIVEN_BYTES];
         query_given_encode(&(struct query_given){wish.slot, (uint32_t)given.size}, reply);
         send(room->read_socket, reply, sizeof reply, MSG_NOSIGNAL);
         room->octets_served += given.size;
-        room->reads_served++;
     }
     close(room->read_socket);
     return NULL;

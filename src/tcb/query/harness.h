@@ -40,6 +40,7 @@ struct harness_room {
     pthread_t server;
     uint64_t octets_served;
     uint64_t reads_served;
+    uint64_t refuse_from; /* from this read on the answer is no octets; 0: never */
 };
 
 void harness_room_start(struct harness_room *room);

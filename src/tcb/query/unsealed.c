@@ -176,6 +176,12 @@ static fallible source_text(json_t *source, struct buffer *out, bool *out_in_pla
 static const char *sealed_type(struct arena *arena, duckdb_logical_type type, const char **out_cast)
 {
     *out_cast = NULL;
+    char *alias = duckdb_logical_type_get_alias(type);
+    if (alias != NULL) {
+        /* JSON, a VARCHAR by another name, which Parquet would bring back under that name. */
+        duckdb_free(alias);
+        return *out_cast = duckdb_get_type_id(type) == DUCKDB_TYPE_VARCHAR ? "VARCHAR" : NULL;
+    }
     switch (duckdb_get_type_id(type)) {
     case DUCKDB_TYPE_HUGEINT:
         return *out_cast = "DECIMAL(38,0)";
@@ -302,9 +308,9 @@ static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t co
     buffer_init(&text, STATEMENT_BYTES_MAX);
     uint64_t numbers[2] = {0};
     char hex[17];
-    TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(place,")));
+    TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(hash(place,")));
     TRY(buffer_add_text(&text, buffer_text(&unsealed->columns)));
-    TRY(buffer_add_text(&text, TEXT(")), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
+    TRY(buffer_add_text(&text, TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
     TRY(rows_text(unsealed, first, count, &text));
     TRY(buffer_add_text(&text, TEXT("))")));
     TRY(numbers_ask(unsealed, buffer_text(&text), numbers, 2));

@@ -1,2 +1,426 @@
 #include "query/vet.h"
-void vet_serve(int stream) { (void)stream; }
+
+#include "edge/query_wire.h"
+#include "query/sandbox.h"
+#include "query/vet_parts.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    REQUEST_BYTES_MAX = 4 << 20,
+    ARENA_BYTES_MAX = 128 << 20,
+    ANSWER_BYTES_MAX = 4 << 20,
+    MESSAGE_BYTES_MAX = 512,
+    ENGINE_BYTES = 256 << 20,
+    ADDRESS_SPACE_BYTES = 1 << 30,
+    CPU_SECONDS = 20,
+};
+
+fallible vet_refuse(struct vet *vet, const char *code, const json_t *node, const char *format, ...)
+{
+    char message[MESSAGE_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    vet->code = code;
+    vet->message = arena_where(vet->arena, "%s", message);
+    vet->offset = ast_offset(node);
+    return FAIL(DENIED, "vet.refused");
+}
+
+bool vet_name_equal(struct text left, struct text right)
+{
+    for (size_t i = 0; i < left.size && left.size == right.size; i++) {
+        char l = left.data[i];
+        char r = right.data[i];
+        l = l >= 'A' && l <= 'Z' ? (char)(l + 32) : l;
+        r = r >= 'A' && r <= 'Z' ? (char)(r + 32) : r;
+        if (l != r) {
+            return false;
+        }
+    }
+    return left.size == right.size;
+}
+
+struct vet_table *vet_table_find(struct vet *vet, struct text name)
+{
+    for (size_t i = 0; i < vet->table_count; i++) {
+        if (vet_name_equal(vet->tables[i].name, name)) {
+            return &vet->tables[i];
+        }
+    }
+    return NULL;
+}
+
+struct vet_parameter *vet_parameter_find(struct vet *vet, struct text name)
+{
+    for (size_t i = 0; i < vet->parameter_count; i++) {
+        if (text_equal(vet->parameters[i].name, name)) {
+            return &vet->parameters[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- The request ---- */
+
+static fallible columns_read(struct vet *vet, json_t *columns, struct vet_table *table)
+{
+    table->column_count = json_array_size(columns);
+    REQUIRE(table->column_count >= 1 && table->column_count <= VET_COLUMNS_MAX, LIMIT, "vet.request.columns");
+    TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &table->columns));
+    TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &table->types));
+    TRY(ARENA_ARRAY(vet->arena, bool, table->column_count, &table->read));
+    TRY(ARENA_ARRAY(vet->arena, bool, table->column_count, &table->scanned));
+    for (size_t i = 0; i < table->column_count; i++) {
+        TRY(json_get_text(json_array_get(columns, i), "name", &table->columns[i]));
+        TRY(json_get_text(json_array_get(columns, i), "type", &table->types[i]));
+        scoped_json *type = ast_type(table->types[i]);
+        REQUIRE(type != NULL, INVALID, "vet.request.type");
+    }
+    return OK;
+}
+
+static fallible entity_read(json_t *request, struct vet_table *table)
+{
+    uint64_t min_entities = 0;
+    struct text entity;
+    table->entity = table->column_count;
+    if (ast_is_empty(json_object_get(request, "entity"))) {
+        REQUIRE(ast_is_empty(json_object_get(request, "min_entities")), INVALID, "vet.request.entity");
+        return OK;
+    }
+    TRY(json_get_text(request, "entity", &entity));
+    TRY(json_get_u64(request, "min_entities", INT32_MAX, &min_entities));
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (text_equal(table->columns[i], entity)) {
+            table->entity = i;
+        }
+    }
+    REQUIRE(table->entity < table->column_count && min_entities >= 1, INVALID, "vet.request.entity");
+    table->min_entities = (int64_t)min_entities;
+    return OK;
+}
+
+static fallible tables_read(struct vet *vet, json_t *request)
+{
+    json_t *tables = NULL;
+    json_t *columns = NULL;
+    TRY(json_get_array(request, "tables", &tables));
+    REQUIRE(json_array_size(tables) >= 1 && json_array_size(tables) <= VET_TABLES_MAX, LIMIT,
+            "vet.request.tables");
+    for (size_t i = 0; i < json_array_size(tables); i++) {
+        struct vet_table *table = &vet->tables[i];
+        json_t *object = json_array_get(tables, i);
+        TRY(json_get_text(object, "name", &table->name));
+        REQUIRE(vet_table_find(vet, table->name) == NULL, INVALID, "vet.request.table_name");
+        TRY(json_get_array(object, "columns", &columns));
+        TRY(columns_read(vet, columns, table));
+        TRY(entity_read(object, table));
+        vet->table_count = i + 1;
+    }
+    return OK;
+}
+
+static fallible request_read(struct vet *vet, json_t *request)
+{
+    json_t *parameters = NULL;
+    TRY(tables_read(vet, request));
+    TRY(json_get_text(request, "sql", &vet->sql));
+    TRY(json_get_array(request, "parameters", &parameters));
+    vet->parameter_count = json_array_size(parameters);
+    REQUIRE(vet->parameter_count <= VET_PARAMETERS_MAX, LIMIT, "vet.request.parameters");
+    for (size_t i = 0; i < vet->parameter_count; i++) {
+        struct vet_parameter *parameter = &vet->parameters[i];
+        json_t *object = json_array_get(parameters, i);
+        TRY(json_get_text(object, "name", &parameter->name));
+        TRY(json_get_text(object, "type", &parameter->type));
+        parameter->has_value = json_has(object, "value");
+        if (parameter->has_value) {
+            TRY(json_get_text(object, "value", &parameter->value));
+        }
+    }
+    return OK;
+}
+
+/* ---- The engine with empty tables ---- */
+
+static fallible tables_create(struct vet *vet)
+{
+    for (size_t i = 0; i < vet->table_count; i++) {
+        const struct vet_table *table = &vet->tables[i];
+        scoped_buffer text;
+        buffer_init(&text, REQUEST_BYTES_MAX);
+        TRY(buffer_add_text(&text, TEXT("CREATE TABLE ")));
+        TRY(engine_quote_name(&text, table->name));
+        for (size_t j = 0; j < table->column_count; j++) {
+            TRY(buffer_add_text(&text, j == 0 ? TEXT("(") : TEXT(",")));
+            TRY(engine_quote_name(&text, table->columns[j]));
+            TRY(buffer_add_byte(&text, ' '));
+            TRY(buffer_add_text(&text, table->types[j]));
+        }
+        TRY(buffer_add_text(&text, TEXT(")")));
+        TRY(engine_execute(vet->engine, buffer_text(&text)));
+    }
+    return engine_lock(vet->engine);
+}
+
+static fallible engine_start(struct vet *vet, struct engine *engine)
+{
+    struct sandbox_limits limits = {.address_space_bytes = ADDRESS_SPACE_BYTES, .cpu_seconds = CPU_SECONDS};
+    struct engine_options options = {.files = ENGINE_FILES_NONE, .threads = 1, .memory_bytes = ENGINE_BYTES};
+    TRY(sandbox_enter(&limits));
+    TRY(engine_open(&options, engine));
+    vet->engine = engine;
+    return tables_create(vet);
+}
+
+/* ---- The steps ---- */
+
+static fallible text_check(struct vet *vet)
+{
+    if (vet->sql.size > VET_TEXT_BYTES_MAX) {
+        return vet_refuse(vet, "sql.size", NULL, "the text is longer than 64 KiB");
+    }
+    if (!text_is_printable_utf8(vet->sql)) {
+        return vet_refuse(vet, "sql.text", NULL, "the text holds control characters or is not UTF-8");
+    }
+    return OK;
+}
+
+/* The one SELECT of the text. */
+static fallible statement_parse(struct vet *vet, struct text sql, json_t **out_node)
+{
+    scoped_json *answer = NULL;
+    if (!result_is_ok(ast_parse(vet->engine, vet->arena, sql, &answer))) {
+        return vet_refuse(vet, "sql.parse", NULL, "the text cannot be parsed");
+    }
+    if (!json_is_false(json_object_get(answer, "error"))) {
+        bool syntax = ast_is(answer, "error_type", "parser");
+        struct result refused = vet_refuse(vet, syntax ? "sql.parse" : "sql.statement", NULL,
+                                           syntax ? "syntax error" : "only a SELECT can be a query");
+        if (ast_member(answer, "position")[0] != '\0') {
+            vet->offset = strtoll(ast_member(answer, "position"), NULL, 10);
+        }
+        return refused;
+    }
+    json_t *statements = json_object_get(answer, "statements");
+    json_t *statement = json_array_get(statements, 0);
+    if (json_array_size(statements) != 1 || json_object_size(statement) != 2) {
+        return vet_refuse(vet, "sql.statement", NULL, "there must be exactly one SELECT");
+    }
+    *out_node = json_incref(json_object_get(statement, "node"));
+    return OK;
+}
+
+static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
+{
+    ast_strip(node);
+    struct result printed = ast_print_checked(vet->engine, vet->arena, node, out);
+    if (printed.code == RESULT_UNTRUSTED || printed.code == RESULT_INVALID) {
+        return vet_refuse(vet, "sql.parse", NULL, "the text has no canonical form: write it more simply");
+    }
+    return printed;
+}
+
+static bool output_type_is_allowed(const char *type)
+{
+    static const char *const refused[] = {"BOOLEAN", "FLOAT", "DOUBLE", "TIME", "TIMESTAMP", "BLOB", "UUID", ""};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        if (strcmp(type, refused[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Binds the text on the empty engine: output names and types. */
+static fallible output_bind(struct vet *vet, struct text executed, json_t *output)
+{
+    const char *text = NULL;
+    scoped_duckdb_statement prepared = NULL;
+    TRY(arena_cstring(vet->arena, executed, &text));
+    if (duckdb_prepare(vet->engine->connection, text, &prepared) != DuckDBSuccess) {
+        return vet_refuse(vet, "name.column", NULL,
+                          "the query does not bind: a name, a type or a GROUP BY does not fit");
+    }
+    idx_t count = duckdb_prepared_statement_column_count(prepared);
+    REQUIRE(count >= 1 && count <= VET_OUTPUTS_MAX, LIMIT, "vet.output.count");
+    for (idx_t i = 0; i < count; i++) {
+        scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(prepared, i);
+        struct text name = text_of(duckdb_prepared_statement_column_name(prepared, i));
+        const char *type_name = engine_type_name(vet->arena, type);
+        json_t *column = json_object();
+        TRY(json_add(output, column));
+        TRY(json_set_text(column, "name", name));
+        TRY(json_set_text(column, "type", text_of(type_name == NULL ? "" : type_name)));
+    }
+    return OK;
+}
+
+static fallible output_types_check(struct vet *vet, const json_t *output)
+{
+    size_t index;
+    json_t *column;
+    json_array_foreach (output, index, column) {
+        const char *type = ast_member(column, "type");
+        if (!output_type_is_allowed(type)) {
+            return vet_refuse(vet, "mode.output_type", NULL,
+                              "output \"%s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "
+                              "round a ratio and cast it, as in CAST(round(x, 2) AS DECIMAL(18,2))",
+                              ast_member(column, "name"), type[0] == '\0' ? "unknown" : type);
+        }
+    }
+    return OK;
+}
+
+static int names_order(const void *left, const void *right)
+{
+    const struct text *l = left;
+    const struct text *r = right;
+    int order = memcmp(l->data, r->data, l->size < r->size ? l->size : r->size);
+    return order != 0 ? order : (l->size > r->size) - (l->size < r->size);
+}
+
+static fallible reads_give(struct vet *vet, json_t *answer)
+{
+    json_t *reads = json_object();
+    TRY(json_set(answer, "reads", reads));
+    for (size_t i = 0; i < vet->table_count; i++) {
+        const struct vet_table *table = &vet->tables[i];
+        struct text *names = NULL;
+        size_t count = 0;
+        if (!table->used) {
+            continue;
+        }
+        TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &names));
+        for (size_t j = 0; j < table->column_count; j++) {
+            if (table->read[j]) {
+                names[count++] = table->columns[j];
+            }
+        }
+        qsort(names, count, sizeof *names, names_order);
+        json_t *columns = json_array();
+        const char *key = NULL;
+        TRY(arena_cstring(vet->arena, table->name, &key));
+        TRY(json_set(reads, key, columns));
+        for (size_t j = 0; j < count; j++) {
+            TRY(json_add_text(columns, names[j]));
+        }
+    }
+    return OK;
+}
+
+static bool values_are_complete(const struct vet *vet)
+{
+    for (size_t i = 0; i < vet->parameter_count; i++) {
+        if (!vet->parameters[i].has_value) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static fallible vet_text(struct vet *vet, json_t *answer)
+{
+    scoped_json *template = NULL;
+    scoped_json *normal = NULL;
+    struct text canonical;
+    struct text executed;
+    json_t *output = json_array();
+    TRY(json_set(answer, "output", output));
+    TRY(text_check(vet));
+    TRY(vet_parameters_check(vet));
+    TRY(statement_parse(vet, vet->sql, &template));
+    TRY(vet_walk(vet, template));
+    TRY(print_checked(vet, template, &canonical));
+    scoped_json *working = NULL;
+    TRY(statement_parse(vet, vet->sql, &working)); /* once more, with positions for the messages */
+    TRY(vet_parameters_put(vet, working));
+    TRY(vet_shape(vet, working, &normal));
+    ast_strip(normal);
+    TRY(vet_rewrite(vet, normal));
+    TRY(print_checked(vet, normal, &executed));
+    TRY(output_bind(vet, executed, output));
+    TRY(vet_lineage(vet, normal, executed));
+    TRY(output_types_check(vet, output));
+    TRY(reads_give(vet, answer));
+    TRY(json_set_text(answer, "canonical", canonical));
+    if (values_are_complete(vet)) {
+        TRY(json_set_text(answer, "executed", executed));
+    }
+    TRY(json_set_text(answer, "vetter", TEXT("vet/1")));
+    return json_set_text(answer, "engine", TEXT("duckdb 1.5.6"));
+}
+
+/* ---- The answer ---- */
+
+static fallible refusal_give(const struct vet *vet, json_t *answer)
+{
+    struct text message = text_of(vet->message == NULL ? "" : vet->message);
+    /* A name may have been cut within a character. */
+    while (message.size > 0 && !text_is_printable_utf8(message)) {
+        message.size--;
+    }
+    TRY(json_set_text(answer, "code", text_of(vet->code == NULL ? "vet.internal" : vet->code)));
+    TRY(json_set_text(answer, "message", message));
+    return vet->offset < 0 ? OK : json_set_i64(answer, "offset", vet->offset);
+}
+
+static fallible answer_send(int stream, uint8_t kind, const json_t *answer)
+{
+    scoped_buffer text;
+    buffer_init(&text, ANSWER_BYTES_MAX);
+    TRY(json_encode(answer, &text));
+    return query_frame_send(stream, kind, buffer_view(&text));
+}
+
+static fallible vet_task(int stream, struct vet *vet)
+{
+    scoped_buffer payload;
+    scoped_json *request = NULL;
+    scoped_json *answer = json_object();
+    struct engine engine = {0}; /* ends with the process */
+    uint8_t kind = 0;
+    buffer_init(&payload, REQUEST_BYTES_MAX);
+    TRY(query_frame_receive(stream, &payload, &kind));
+    REQUIRE(kind == QUERY_FRAME_VET, INVALID, "vet.request.kind");
+    TRY(json_decode(buffer_view(&payload), &request));
+    TRY(request_read(vet, request));
+    TRY(engine_start(vet, &engine));
+    struct result result = vet_text(vet, answer);
+    if (!result_is_ok(result)) {
+        scoped_json *refusal = json_object();
+        if (vet->code == NULL) {
+            vet->message = result.why;
+        }
+        TRY(refusal_give(vet, refusal));
+        return answer_send(stream, QUERY_FRAME_REFUSED, refusal);
+    }
+    return answer_send(stream, QUERY_FRAME_ACCEPTED, answer);
+}
+
+void vet_serve(int stream)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    struct vet *vet = NULL;
+    struct result result = ARENA_NEW(&arena, struct vet, &vet);
+    if (!result_is_ok(result)) {
+        return;
+    }
+    vet->arena = &arena;
+    vet->offset = -1;
+    result = vet_task(stream, vet);
+    if (!result_is_ok(result)) {
+        scoped_json *refusal = json_object();
+        vet->code = "vet.internal";
+        vet->message = result.why;
+        struct result told = refusal_give(vet, refusal);
+        told = result_is_ok(told) ? answer_send(stream, QUERY_FRAME_REFUSED, refusal) : told;
+        (void)told; /* the room sees the end of the stream */
+    }
+}

@@ -1,6 +1,7 @@
 #include "receipt/facts.h"
 
-static fallible input_of(const struct bundle *bundle, const struct contract_read *read, struct receipt_input *out)
+static fallible input_of(const struct bundle *bundle, const struct contract_read *read,
+                         struct receipt_input *out)
 {
     const struct manifest *manifest = &bundle->manifests[read->dataset];
     *out = (struct receipt_input){
@@ -14,8 +15,8 @@ static fallible input_of(const struct bundle *bundle, const struct contract_read
     return OK;
 }
 
-static fallible set_inputs(struct arena *arena, const struct bundle *bundle, const struct contract_query *query,
-                           struct receipt_facts *facts)
+static fallible set_inputs(struct arena *arena, const struct bundle *bundle,
+                           const struct contract_query *query, struct receipt_facts *facts)
 {
     struct receipt_input *inputs;
     struct text *rules;
@@ -29,8 +30,8 @@ static fallible set_inputs(struct arena *arena, const struct bundle *bundle, con
             TRY(arena_printf(arena, &rules[rule_count++], "%.*s:/output/min_entities=%llu",
                              TEXT_ARGS(policy->dataset), (unsigned long long)policy->entity.min_entities));
         }
-        TRY(arena_printf(arena, &rules[rule_count++], "%.*s:/output/max_rows=%llu", TEXT_ARGS(policy->dataset),
-                         (unsigned long long)policy->max_rows));
+        TRY(arena_printf(arena, &rules[rule_count++], "%.*s:/output/max_rows=%llu",
+                         TEXT_ARGS(policy->dataset), (unsigned long long)policy->max_rows));
     }
     facts->inputs = inputs;
     facts->input_count = query->read_count;
@@ -38,7 +39,8 @@ static fallible set_inputs(struct arena *arena, const struct bundle *bundle, con
     return OK;
 }
 
-static fallible set_schema(struct arena *arena, const struct contract_query *query, struct receipt_facts *facts)
+static fallible set_schema(struct arena *arena, const struct contract_query *query,
+                           struct receipt_facts *facts)
 {
     struct receipt_column *schema;
     TRY(ARENA_ARRAY(arena, struct receipt_column, query->output_count, &schema));
@@ -78,7 +80,8 @@ static fallible set_grants(struct arena *arena, const struct bundle *bundle, str
     return OK;
 }
 
-fallible receipt_facts_from_bundle(struct arena *arena, const struct bundle *bundle, struct receipt_facts *out)
+fallible receipt_facts_from_bundle(struct arena *arena, const struct bundle *bundle,
+                                   struct receipt_facts *out)
 {
     ASSERT(bundle->has_run_request && bundle->query < bundle->contract.query_count);
     const struct contract_query *query = &bundle->contract.queries[bundle->query];

@@ -1,0 +1,20 @@
+#include "contract/manifest.h"
+
+#include "privacy/document_test_envelope.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    scoped_arena arena;
+    arena_init(&arena, 16 * 1024 * 1024);
+    struct bytes document;
+    scoped_manifest parsed = {0};
+    if (envelope_of(&arena, (struct bytes){data, size}, MANIFEST_TYP, "", &document) &&
+        result_is_ok(manifest_parse(&arena, document, &parsed))) {
+        json_t *payload = NULL;
+        struct result built = manifest_build(&parsed, &payload);
+        assert_built(&arena, &parsed.document, built, payload);
+    }
+    return 0;
+}

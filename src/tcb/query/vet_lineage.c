@@ -1,0 +1,328 @@
+/* Which columns are read: derived twice, once from the rewritten tree by our own names, once from the plan that the
+ * engine bound from the rewritten text. Both must give the same sets. The plan also shows what no tree can: the
+ * engine's own conversions and the types of aggregates. */
+#include "query/vet_parts.h"
+
+/* ---- From the tree ---- */
+
+struct tree_reader {
+    struct vet *vet;
+    struct vet_scope *scope;
+};
+
+static fallible tree_mark(void *self, json_t *expression, json_t **out_replacement)
+{
+    (void)out_replacement;
+    struct tree_reader *reader = self;
+    if (!ast_is_column(expression)) {
+        return ast_children(expression, &(struct ast_visitor){reader, tree_mark});
+    }
+    json_t *names = json_object_get(expression, "column_names");
+    struct text alias = text_of(json_string_value(json_array_get(names, 0)));
+    struct text name = text_of(json_string_value(json_array_get(names, 1)));
+    for (size_t i = 0; i < reader->scope->count; i++) {
+        struct vet_table *table = reader->scope->items[i].table;
+        for (size_t j = 0; j < table->column_count && text_equal(reader->scope->items[i].alias, alias); j++) {
+            if (text_equal(table->columns[j], name)) {
+                table->read[j] = true;
+                return OK;
+            }
+        }
+    }
+    return FAIL(INTERNAL, "vet.lineage.reference");
+}
+
+static fallible tree_member(struct tree_reader *reader, json_t *parent, const char *member)
+{
+    json_t *value = json_object_get(parent, member);
+    size_t index;
+    json_t *expression;
+    if (json_is_object(value)) {
+        return tree_mark(reader, value, NULL);
+    }
+    json_array_foreach (value, index, expression) {
+        TRY(tree_mark(reader, expression, NULL));
+    }
+    return OK;
+}
+
+static fallible tree_joins(struct tree_reader *reader, json_t *from)
+{
+    if (!ast_is(from, "type", "JOIN")) {
+        return OK;
+    }
+    TRY(tree_member(reader, from, "condition"));
+    TRY(tree_joins(reader, json_object_get(from, "left")));
+    return tree_joins(reader, json_object_get(from, "right"));
+}
+
+static fallible tree_read(struct vet *vet, json_t *normal)
+{
+    static const char *const members[] = {"select_list", "where_clause", "group_expressions", "having"};
+    size_t index;
+    json_t *entry;
+    json_array_foreach (json_object_get(json_object_get(normal, "cte_map"), "map"), index, entry) {
+        json_t *node = json_object_get(json_object_get(json_object_get(entry, "value"), "query"), "node");
+        struct vet_scope scope;
+        TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &scope));
+        struct tree_reader reader = {vet, &scope};
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+            TRY(tree_member(&reader, node, members[i]));
+        }
+        TRY(tree_joins(&reader, json_object_get(node, "from_table")));
+        for (size_t i = 0; i < scope.count; i++) {
+            scope.items[i].table->used = true;
+        }
+    }
+    return OK;
+}
+
+/* ---- From the plan ---- */
+
+static bool operator_is_allowed(const char *name)
+{
+    static const char *const names[] = {
+        "LOGICAL_GET",      "LOGICAL_PROJECTION", "LOGICAL_FILTER",           "LOGICAL_AGGREGATE_AND_GROUP_BY",
+        "LOGICAL_ANY_JOIN", "LOGICAL_CTE_REF",    "LOGICAL_MATERIALIZED_CTE", "LOGICAL_COMPARISON_JOIN",
+        "LOGICAL_LIMIT",    "LOGICAL_ORDER_BY",   "LOGICAL_DISTINCT",         "LOGICAL_CROSS_PRODUCT",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static fallible plan_scan(struct vet *vet, json_t *get)
+{
+    json_t *data = json_object_get(get, "function_data");
+    struct vet_table *table = vet_table_find(vet, text_of(ast_member(data, "table")));
+    json_t *names = json_object_get(get, "names");
+    size_t index;
+    json_t *column;
+    REQUIRE(table != NULL && ast_is(get, "name", "seq_scan"), INTERNAL, "vet.lineage.scan");
+    json_array_foreach (json_object_get(get, "column_indexes"), index, column) {
+        json_t *number = json_object_get(column, "index");
+        if (!json_is_integer(number)) {
+            continue; /* the row's number, which count(*) asks for: no column */
+        }
+        struct text name = text_of(json_string_value(json_array_get(names, (size_t)json_integer_value(number))));
+        size_t i = 0;
+        while (i < table->column_count && !text_equal(table->columns[i], name)) {
+            i++;
+        }
+        REQUIRE(i < table->column_count, INTERNAL, "vet.lineage.scan_column");
+        table->scanned[i] = true;
+    }
+    return OK;
+}
+
+struct number_type {
+    const char *id;
+    unsigned digits; /* that any value may have */
+    unsigned rank;   /* a conversion to a higher rank of the same sign always works */
+    bool is_signed;
+};
+
+static const struct number_type number_types[] = {
+    {"BOOLEAN", 1, 0, false},  {"TINYINT", 3, 1, true},    {"SMALLINT", 5, 2, true},   {"INTEGER", 10, 3, true},
+    {"BIGINT", 19, 4, true},   {"HUGEINT", 39, 5, true},   {"UTINYINT", 3, 1, false},  {"USMALLINT", 5, 2, false},
+    {"UINTEGER", 10, 3, false}, {"UBIGINT", 20, 4, false},
+};
+
+static const struct number_type *number_type_find(const json_t *type)
+{
+    for (size_t i = 0; i < sizeof number_types / sizeof *number_types; i++) {
+        if (ast_is(type, "id", number_types[i].id)) {
+            return &number_types[i];
+        }
+    }
+    return NULL;
+}
+
+static int64_t decimal_member(const json_t *type, const char *member)
+{
+    return json_integer_value(json_object_get(json_object_get(type, "type_info"), member));
+}
+
+/* Whether every value of `from` has its place in `to`. */
+static bool conversion_is_total(const json_t *from, const json_t *to)
+{
+    const struct number_type *left = number_type_find(from);
+    const struct number_type *right = number_type_find(to);
+    bool from_decimal = ast_is(from, "id", "DECIMAL");
+    int64_t room = decimal_member(to, "width") - decimal_member(to, "scale");
+    if (json_equal(from, to) || ast_is(to, "id", "VARCHAR") || ast_is(from, "id", "NULL")) {
+        return true;
+    }
+    if (ast_is(to, "id", "DOUBLE")) {
+        return left != NULL || from_decimal || ast_is(from, "id", "FLOAT");
+    }
+    if (ast_is(to, "id", "DECIMAL")) {
+        return from_decimal ? decimal_member(from, "scale") <= decimal_member(to, "scale") &&
+                                  decimal_member(from, "width") - decimal_member(from, "scale") <= room
+                            : left != NULL && left->digits <= room;
+    }
+    return left != NULL && right != NULL && left->rank < right->rank && (right->is_signed || !left->is_signed);
+}
+
+static const json_t *bound_type(const json_t *expression)
+{
+    const json_t *type = json_object_get(expression, "return_type");
+    if (type == NULL) {
+        type = json_object_get(json_object_get(expression, "value"), "type");
+    }
+    return type;
+}
+
+/* Whether a bound expression looks at a row at all: a constant that cannot be converted tells nothing about one. */
+static bool reads_rows(const json_t *value)
+{
+    const char *name;
+    size_t index;
+    json_t *member;
+    if (ast_is(value, "expression_class", "BOUND_REF") || ast_is(value, "expression_class", "BOUND_AGGREGATE")) {
+        return true;
+    }
+    json_object_foreach ((json_t *)(uintptr_t)value, name, member) {
+        if (reads_rows(member)) {
+            return true;
+        }
+    }
+    json_array_foreach (value, index, member) {
+        if (reads_rows(member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static fallible plan_cast(struct vet *vet, const json_t *cast)
+{
+    const json_t *child = json_object_get(cast, "child");
+    const json_t *from = bound_type(child);
+    const json_t *to = json_object_get(cast, "return_type");
+    bool logic = from == NULL; /* comparisons and conjunctions carry no type: they are BOOLEAN */
+    if (json_is_true(json_object_get(cast, "try_cast")) || logic || !reads_rows(child) ||
+        conversion_is_total(from, to)) {
+        return OK;
+    }
+    return vet_refuse(vet, "column.cast", NULL,
+                      "the query compares or combines %s with %s, a conversion that may fail: write the CAST",
+                      ast_member(from, "id"), ast_member(to, "id"));
+}
+
+/* Where in the plan a node stands. */
+struct plan_place {
+    bool inside_try;
+    bool inside_core; /* reads tables, not released rows */
+};
+
+enum { SUM_DIGITS_MAX = 28 }; /* ten thousand million rows of these still fit 38 digits */
+
+static fallible plan_aggregate(struct vet *vet, const json_t *aggregate, struct plan_place place)
+{
+    const json_t *type = json_object_get(aggregate, "return_type");
+    const json_t *argument = bound_type(json_array_get(json_object_get(aggregate, "children"), 0));
+    if (!ast_is(aggregate, "name", "sum")) {
+        return OK;
+    }
+    if (ast_is(type, "id", "DOUBLE") || ast_is(type, "id", "FLOAT")) {
+        return vet_refuse(vet, "column.aggregate", NULL,
+                          "a sum of floating-point numbers depends on their order: cast to a DECIMAL within the sum");
+    }
+    if (place.inside_core && (ast_is(argument, "id", "HUGEINT") ||
+                              (ast_is(argument, "id", "DECIMAL") && decimal_member(argument, "width") > SUM_DIGITS_MAX))) {
+        return vet_refuse(vet, "column.aggregate", NULL,
+                          "a sum of numbers of more than %d digits may overflow: cast to DECIMAL(%d,s) within the sum",
+                          SUM_DIGITS_MAX, SUM_DIGITS_MAX);
+    }
+    return OK;
+}
+
+static fallible plan_node(struct vet *vet, json_t *node, struct plan_place place)
+{
+    const char *type = ast_member(node, "type");
+    REQUIRE(strncmp(type, "LOGICAL_", 8) != 0 || operator_is_allowed(type), DENIED, "vet.lineage.operator");
+    if (strcmp(type, "LOGICAL_GET") == 0) {
+        TRY(plan_scan(vet, node));
+    }
+    if (ast_is(node, "expression_class", "BOUND_CAST") && !place.inside_try) {
+        TRY(plan_cast(vet, node));
+    }
+    return ast_is(node, "expression_class", "BOUND_AGGREGATE") ? plan_aggregate(vet, node, place) : OK;
+}
+
+static fallible plan_walk(struct vet *vet, json_t *value, struct plan_place place)
+{
+    const char *name;
+    size_t index;
+    json_t *member;
+    if (json_is_object(value)) {
+        TRY(plan_node(vet, value, place));
+        place.inside_try = place.inside_try || ast_is(value, "type", "OPERATOR_TRY");
+        /* Its first child is the WITH query, its second what uses it. */
+        bool is_core = ast_is(value, "type", "LOGICAL_MATERIALIZED_CTE");
+        json_object_foreach (value, name, member) {
+            if (is_core && strcmp(name, "children") == 0) {
+                REQUIRE(json_array_size(member) == 2, DENIED, "vet.lineage.operator");
+                TRY(plan_walk(vet, json_array_get(member, 0), (struct plan_place){.inside_core = true}));
+                TRY(plan_walk(vet, json_array_get(member, 1), (struct plan_place){0}));
+            } else {
+                TRY(plan_walk(vet, member, place));
+            }
+        }
+    }
+    json_array_foreach (value, index, member) {
+        TRY(plan_walk(vet, member, place));
+    }
+    return OK;
+}
+
+static fallible plan_read(struct vet *vet, struct text executed)
+{
+    struct text text;
+    scoped_json *plan = NULL;
+    if (!result_is_ok(engine_ask(vet->engine, vet->arena,
+                                 "SELECT json_serialize_plan(CAST($1 AS VARCHAR), optimize := false)", executed,
+                                 &text))) {
+        return FAIL(DENIED, "vet.lineage.plan");
+    }
+    TRY(ast_decode(text, &plan));
+    REQUIRE(json_is_false(json_object_get(plan, "error")), DENIED, "vet.lineage.plan");
+    REQUIRE(json_array_size(json_object_get(plan, "plans")) == 1, DENIED, "vet.lineage.plan");
+    return plan_walk(vet, json_object_get(plan, "plans"), (struct plan_place){0});
+}
+
+static fallible agree(struct vet *vet)
+{
+    for (size_t i = 0; i < vet->table_count; i++) {
+        struct vet_table *table = &vet->tables[i];
+        bool any = false;
+        for (size_t j = 0; j < table->column_count; j++) {
+            any = any || table->read[j];
+            if (table->read[j] != table->scanned[j]) {
+                return vet_refuse(vet, "column.read", NULL, "it is not certain whether the query reads %.*s.%.*s",
+                                  TEXT_ARGS(table->name), TEXT_ARGS(table->columns[j]));
+            }
+        }
+        if (table->used && !any) {
+            return vet_refuse(vet, "column.read", NULL,
+                              "the query reads no column of %.*s: name one, as in count(COLUMN)",
+                              TEXT_ARGS(table->name));
+        }
+    }
+    return OK;
+}
+
+fallible vet_lineage(struct vet *vet, json_t *normal, struct text executed)
+{
+    TRY(tree_read(vet, normal));
+    struct result planned = plan_read(vet, executed);
+    if (planned.code == RESULT_DENIED && vet->code == NULL) {
+        return vet_refuse(vet, "column.read", NULL, "the query's plan cannot be followed");
+    }
+    TRY(planned);
+    return agree(vet);
+}
