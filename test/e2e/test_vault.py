@@ -1,5 +1,6 @@
 """truce-vault over TLS, by the standard library: every call, every refusal, and everything with the courier's credential."""
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -645,6 +646,29 @@ def test_the_courier_can_release_and_nothing_else(world):
         assert answer.status in (403, 404, 405), (method, target, answer.status)
     token = world.authority.token(world.authority.claims([room_jwk(world)]))
     assert release(world, "target", token).status == 200
+
+
+# ---- Many at once ----
+
+def test_many_callers_at_once(world):
+    """Releases, reads, updates and new versions from many threads: each gets its own right answer."""
+    create_released_key(world, "busy")
+    world.officer.call("GET", "/keys")
+    token = world.authority.token(world.authority.claims([room_jwk(world)]))
+    before = len(world.officer.call("GET", "/truce/releases?key=busy", version=None).json["value"])
+
+    def work(number):
+        name = f"busy-{number}"
+        made = world.officer.call("POST", f"/keys/{name}/create", {"kty": "EC", "tags": {"n": str(number)}})
+        got = world.officer.call("GET", f"/keys/{name}")
+        released = release(world, "busy", token, nonce=str(number))
+        payload = json.loads(unb64u(released.json["value"].split(".")[1]))
+        return (made.status, got.json["tags"], payload["request"]["nonce"]) == (200, {"n": str(number)}, str(number))
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(work, range(48)))
+    entries = world.officer.call("GET", "/truce/releases?key=busy", version=None).json["value"]
+    assert len(entries) - before == 48
 
 
 # ---- Records ----

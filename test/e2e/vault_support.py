@@ -217,7 +217,8 @@ class Vault:
         run(VAULT, "init", folder, "--party", party, "--url", "https://localhost", "--listen", "127.0.0.1:0")
 
     def start(self):
-        self.process = subprocess.Popen([VAULT, "serve", self.folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([VAULT, "serve", self.folder], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("listening https://localhost:"), line + self.process.stderr.read()
         return self
