@@ -721,3 +721,13 @@ def test_a_vault_with_another_master_key_does_not_start(world, tmp_path):
     os.chmod(other.folder / "master.key", 0o644)
     result = run(VAULT, "serve", other.folder, check=False)
     assert result.returncode == 13 and "setup.file.mode" in result.stderr
+
+
+def test_hsm_kinds_are_answered_where_the_owner_wants_it(tmp_path):
+    vault = Vault(tmp_path / "emulating")
+    config = json.loads((vault.folder / "config.json").read_text())
+    (vault.folder / "config.json").write_text(json.dumps({**config, "emulate_hsm_kinds": True}))
+    vault.start()
+    made = vault.officer().call("POST", "/keys/k/create", {"kty": "RSA-HSM"})
+    assert made.status == 200 and made.json["key"]["kty"] == "RSA-HSM"
+    vault.stop()

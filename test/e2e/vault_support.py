@@ -225,7 +225,7 @@ class Vault:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=30) == 0, self.process.stderr.read()
         self.process = None
 
     def officer(self):
