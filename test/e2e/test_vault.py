@@ -72,8 +72,8 @@ def test_a_vault_is_made_once(world):
     (["init", "/nonexistent"], 2, "truce-vault init"),
     (["init", "/tmp/x", "--what"], 2, "program.option.unknown"),
     (["init", "/tmp/x", "--party", "B B", "--url", "https://h"], 11, "vault.init.party"),
-    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "vault.init.url"),
-    (["init", "/tmp/x", "--party", "b", "--url", "https://h/path"], 11, "vault.init.url"),
+    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "setup.address.url"),
+    (["init", "/tmp/x", "--party", "b", "--url", "https://h/path"], 11, "setup.address.url"),
     (["serve", "/nonexistent/x"], 20, "setup.folder.create"),
 ])
 def test_wrong_use_is_explained(arguments, want_status, want_text):
