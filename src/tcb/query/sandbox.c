@@ -41,8 +41,7 @@ static fallible limits_set(const struct sandbox_limits *limits)
     return OK;
 }
 
-/* Found by trying: vetting and every query of the tests run with this list and with nothing shorter, but for
- * the last three, which the C library uses only at some moments. */
+/* What an engine and its threads need to compute, allocate and talk on sockets that are open already. */
 static const int allowed[] = {
     SCMP_SYS(recvfrom),
     SCMP_SYS(sendto),
