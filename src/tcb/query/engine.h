@@ -1,8 +1,9 @@
 /* query/engine.h: DuckDB opened in one locked-down way.
  *
  * Every task opens one engine in memory with one recipe: no extensions, no external access but `/sealed/`, no
- * spilling (`temp_directory` is empty: DuckDB would allow reading and writing there), bounded expression depth,
- * configuration locked. The recipe is defence in depth; the boundary is the process. An engine's own error text is never passed on: it carries cell values. */
+ * spilling (`temp_directory` is empty: DuckDB would allow reading and writing there), bounded expression
+ * depth, configuration locked. The recipe is defence in depth; the boundary is the process. An engine's own
+ * error text is never passed on: it carries cell values. */
 #pragma once
 
 #include "base/arena.h"
@@ -33,7 +34,8 @@ fallible engine_lock(struct engine *engine);
 /* Runs a statement of ours whose result does not matter. INTERNAL "query.engine.statement". */
 fallible engine_execute(struct engine *engine, struct text statement);
 
-/* Runs a statement of ours with `value` bound as its parameter $1 and copies the one text it gives. INVALID. */
+/* Runs a statement of ours with `value` bound as its parameter $1 and copies the one text it gives. INVALID.
+ */
 fallible engine_ask(struct engine *engine, struct arena *arena, const char *statement, struct text value,
                     struct text *out);
 

@@ -24,12 +24,12 @@ static const char *program_path(void)
     return path;
 }
 
-#define harness_ok(call)                                                                           \
-    do {                                                                                           \
-        struct result harness_result_ = (call);                                                    \
-        if (!result_is_ok(harness_result_)) {                                                      \
-            fail_msg("%s:%d: %s", __FILE__, __LINE__, harness_result_.why);                        \
-        }                                                                                          \
+#define harness_ok(call)                                                                                     \
+    do {                                                                                                     \
+        struct result harness_result_ = (call);                                                              \
+        if (!result_is_ok(harness_result_)) {                                                                \
+            fail_msg("%s:%d: %s", __FILE__, __LINE__, harness_result_.why);                                  \
+        }                                                                                                    \
     } while (0)
 
 void harness_party_start(struct harness_party *party)
@@ -142,7 +142,8 @@ static void *room_serve(void *argument)
         if (room->refuse_from != 0 && room->reads_served >= room->refuse_from) {
             given = (struct bytes){0};
         }
-        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES, given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
+        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES,
+               given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
         uint8_t reply[QUERY_GIVEN_BYTES];
         query_given_encode(&(struct query_given){wish.slot, (uint32_t)given.size}, reply);
         send(room->read_socket, reply, sizeof reply, MSG_NOSIGNAL);
