@@ -95,6 +95,9 @@ static void every_probe_meets_its_wall(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
+        if (!sandbox_is_whole() && probes[i].want != DIES) {
+            continue;
+        }
         pid_t pid = fork();
         if (pid == 0) {
             struct sandbox_limits limits = {.address_space_bytes = 512 << 20, .cpu_seconds = 5};

@@ -1,4 +1,4 @@
-#include "query/harness.h"
+#include "query/query_test_harness.h"
 #include "query/unsealed.h"
 
 #include <setjmp.h>
