@@ -1,6 +1,8 @@
-/*~ truce-attest: judges hardware evidence and signs tokens about it, in the protocol of Microsoft Azure Attestation.
+/*~ truce-attest: judges hardware evidence and signs tokens about it, in the protocol of Microsoft Azure
+ *Attestation.
  *~
- *~ The judging is src/tcb/attest (the same code that truce and truce-vault use), the calls are src/service/attest. */
+ *~ The judging is src/tcb/attest (the same code that truce and truce-vault use), the calls are
+ *src/service/attest. */
 #include "service/attest/authority.h"
 #include "service/attest/service.h"
 #include "service/http/url.h"
@@ -22,7 +24,8 @@ static void print_help(FILE *to)
           "init makes keys and certificates in DIR, and authority.json, which every party is given.\n"
           "  --url URL            how others reach this service; the issuer of its tokens\n"
           "  --listen ADDRESS:PORT  default: 127.0.0.1 and the port of the URL\n"
-          "  --simulation FILE    simulation.json of a simulated room whose evidence is accepted; may be repeated.\n"
+          "  --simulation FILE    simulation.json of a simulated room whose evidence is accepted; may be "
+          "repeated.\n"
           "                       Without one, no simulated evidence is.\n"
           "serve answers until it is told to stop (SIGTERM).\n"
           "  --port-file FILE     write the port there when it is listening\n"
@@ -32,7 +35,8 @@ static void print_help(FILE *to)
 }
 
 /* `--simulation` may be repeated, which program_option does not know. */
-static fallible read_simulations(int count, char *const arguments[], struct text out[SIMULATIONS_MAX], size_t *out_count)
+static fallible read_simulations(int count, char *const arguments[], struct text out[SIMULATIONS_MAX],
+                                 size_t *out_count)
 {
     size_t found = 0;
     for (int i = 0; i < count; i++) {
@@ -42,7 +46,8 @@ static fallible read_simulations(int count, char *const arguments[], struct text
         }
         REQUIRE(found < SIMULATIONS_MAX, LIMIT, "attest.simulations");
         out[found++] = value;
-        while (i < count && arguments[i] != value.data && arguments[i] + strlen("--simulation=") != value.data) {
+        while (i < count && arguments[i] != value.data &&
+               arguments[i] + strlen("--simulation=") != value.data) {
             i++;
         }
     }
@@ -56,8 +61,10 @@ static fallible init(struct text folder, int count, char *const arguments[])
     arena_init(&arena, ARENA_BYTES_MAX);
     struct world world = world_of_system();
     struct text simulations[SIMULATIONS_MAX];
-    struct authority_options options = {.folder = folder, .url = program_option(count, arguments, "url"),
-                                        .listen = program_option(count, arguments, "listen"), .simulations = simulations};
+    struct authority_options options = {.folder = folder,
+                                        .url = program_option(count, arguments, "url"),
+                                        .listen = program_option(count, arguments, "listen"),
+                                        .simulations = simulations};
     REQUIRE(options.url.size > 0, INVALID, "attest.url");
     TRY(read_simulations(count, arguments, simulations, &options.simulation_count));
     return authority_create(&world, &arena, &options);
@@ -114,6 +121,7 @@ int main(int count, char **arguments)
         print_help(stderr);
         return USAGE_STATUS;
     }
-    struct result result = is_init ? init(folder, count - 1, arguments + 1) : serve(folder, count - 1, arguments + 1);
+    struct result result =
+        is_init ? init(folder, count - 1, arguments + 1) : serve(folder, count - 1, arguments + 1);
     return result_is_ok(result) ? 0 : program_fail("truce-attest", result);
 }

@@ -1,10 +1,13 @@
-/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` becomes this program after it
- *~ has measured itself, because making certificates needs X.509 and the room that serves must not contain it. */
+/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` becomes
+ *this program after it ~ has measured itself, because making certificates needs X.509 and the room that
+ *serves must not contain it. */
 #include "base/encode.h"
 #include "tee/sim_init.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { USAGE_STATUS = 2, MEASUREMENT_BYTES = 48 };
@@ -34,6 +37,7 @@ static fallible make(const char *folder, const char *measurement_hex)
     struct digest pin;
     TRY(decode_hex(&arena, text_of(measurement_hex), &measurement));
     REQUIRE(measurement.size == MEASUREMENT_BYTES, INVALID, "simulation.measurement");
+    REQUIRE(mkdir(folder, 0700) == 0 || errno == EEXIST, UNAVAILABLE, "simulation.folder");
     TRY(simulation_make(&world, folder, &pem, &pin));
     TRY(simulation_connection(buffer_text(&pem), &pin, measurement, &connection));
     return write_connection(&arena, folder, connection);
@@ -43,7 +47,8 @@ int main(int count, char **arguments)
 {
     if (count != 3 || arguments[1][0] == '-') {
         fputs("Usage: truce-simulation-init FOLDER MEASUREMENT\n"
-              "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n", stderr);
+              "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n",
+              stderr);
         return count == 2 && strcmp(arguments[1], "--help") == 0 ? 0 : USAGE_STATUS;
     }
     struct result result = make(arguments[1], arguments[2]);

@@ -27,7 +27,8 @@ static fallible parse(struct arena *arena, struct bytes octets, struct parquet_f
 {
     uint64_t size;
     REQUIRE(octets.size > PARQUET_TAIL_BYTES, INVALID, "tool.file");
-    TRY(parquet_footer_size(bytes_slice(octets, octets.size - PARQUET_TAIL_BYTES, PARQUET_TAIL_BYTES), &size));
+    TRY(parquet_footer_size(bytes_slice(octets, octets.size - PARQUET_TAIL_BYTES, PARQUET_TAIL_BYTES),
+                            &size));
     REQUIRE(size < octets.size - PARQUET_TAIL_BYTES, INVALID, "tool.file");
     uint64_t offset = octets.size - PARQUET_TAIL_BYTES - size;
     return parquet_read(arena, bytes_slice(octets, offset, size), offset, out);
@@ -48,6 +49,7 @@ static fallible grant_column(struct arena *arena, const struct parquet_file *fil
             TRY(buffer_add_u32le(&section, (uint32_t)chunk->octets.size));
             TRY(buffer_add(&section, chunk->octets));
         }
+        TRY(buffer_add_u32le(&section, 0));
         out->element = file->columns[i].element;
         return arena_copy(arena, buffer_view(&section), &out->untrusted_metadata);
     }

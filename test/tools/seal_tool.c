@@ -4,8 +4,8 @@
  *     seal-tool verify KEYS FOLDER
  *     seal-tool key    KEYS FOLDER        prints the data key in hex
  *
- * KEYS is a file of 32 octets for the storage key; the signing key (PEM) lies beside it as KEYS.pem and is made
- * where missing. The dataset is owner/data version 1. */
+ * KEYS is a file of 32 octets for the storage key; the signing key (PEM) lies beside it as KEYS.pem and is
+ * made where missing. The dataset is owner/data version 1. */
 #include "base/encode.h"
 #include "party/dataset/data_key.h"
 #include "party/dataset/query_source.h"
@@ -30,7 +30,8 @@ static fallible read_file(struct arena *arena, const char *path, struct bytes *o
     return OK;
 }
 
-static fallible load_keys(struct arena *arena, const char *path, struct secret *storage_key, struct key *signing)
+static fallible load_keys(struct arena *arena, const char *path, struct secret *storage_key,
+                          struct key *signing)
 {
     struct bytes raw, pem;
     struct text pem_path;
@@ -45,8 +46,8 @@ static fallible load_keys(struct arena *arena, const char *path, struct secret *
     TRY(key_generate(KEY_EC_P256, 0, signing));
     TRY(key_to_pem(signing, &made));
     FILE *file = fopen(pem_path.data, "wb");
-    REQUIRE(file != NULL && fwrite(made.data, 1, made.size, file) == made.size && fclose(file) == 0, UNAVAILABLE,
-            "tool.file");
+    REQUIRE(file != NULL && fwrite(made.data, 1, made.size, file) == made.size && fclose(file) == 0,
+            UNAVAILABLE, "tool.file");
     return OK;
 }
 

@@ -32,8 +32,8 @@ static fallible seal(const struct secret *data_key, struct bytes associated, str
         uint8_t segment[STREAM_SEGMENT_BYTES];
         size_t size;
         TRY(stream_segment_at(input.size, i, &at));
-        TRY(stream_seal_segment(&stream, i, at.is_last, bytes_slice(input, at.plain_offset, at.plain_size), segment,
-                                &size));
+        TRY(stream_seal_segment(&stream, i, at.is_last, bytes_slice(input, at.plain_offset, at.plain_size),
+                                segment, &size));
         TRY(buffer_add(out, (struct bytes){segment, size}));
     }
     return OK;

@@ -90,8 +90,8 @@ static fallible add_parameters(struct invocation *invocation, const struct contr
         TRY(json_set_text(row, "name", query->parameters[i].name));
         TRY(json_set_text(row, "type", type));
         for (size_t p = 0; option_value_at(&invocation->options, "param", p) != NULL; p++) {
-            struct text name;
-            struct text value;
+            struct text name = {0};
+            struct text value = {0};
             TRY(take_parameter(invocation, p, &name, &value));
             if (text_equal(name, query->parameters[i].name)) {
                 TRY(contract_check_parameter(&query->parameters[i], value));

@@ -172,10 +172,10 @@ static void print_failure(struct invocation *invocation, struct result result)
                 command->noun, space, verb);
     } else {
         const char *advice = invocation->advice[0] != '\0' ? invocation->advice : advice_for(result);
-        fprintf(stderr, "truce %s%s%s: refused (%s): %s%s%s\n%s\n", command->noun, space, verb,
-                result_code_name(result.code), result.why, where[0] != '\0' ? " at " : "", where, advice);
+        fprintf(stderr, "truce %s%s%s: %s: %s%s%s\n%s\n", command->noun, space, verb, result_code_name(result.code),
+                result.why, where[0] != '\0' ? ": " : "", where, advice);
     }
-    if (!invocation->screen.json) {
+    if (!invocation->screen.json || invocation->screen.answered) {
         return;
     }
     json_t *error = json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code",
@@ -198,7 +198,7 @@ static int run_command(const struct surroundings *surroundings, const struct com
         .surroundings = *surroundings,
         .world = world_of_system(),
         .arena = &arena,
-        .screen = {stdout, stderr, false, isatty(STDERR_FILENO) == 1},
+        .screen = {.results = stdout, .messages = stderr, .interactive = isatty(STDERR_FILENO) == 1},
     };
     struct result result = parse_words(&invocation, argc, argv);
     if (result_is_ok(result) && option_given(&invocation.options, "help")) {

@@ -1,8 +1,8 @@
 /* dataset/data_key.h: the key of a sealed dataset, at rest.
  *
- * `data.key` in the dataset's folder holds the 32 octets of the data key in a box under the party's own storage key,
- * bound to the dataset's name and version. It never leaves the party; who signs a contract opens it to wrap
- * the data key to the release key of that contract. */
+ * `data.key` in the dataset's folder holds the 32 octets of the data key in a box under the party's own
+ * storage key, bound to the dataset's name and version. It never leaves the party; who signs a contract opens
+ * it to wrap the data key to the release key of that contract. */
 #pragma once
 
 #include "crypto/aead.h"

@@ -45,7 +45,8 @@ bool folder_has(const struct folder *folder, const char *name)
     return faccessat(folder->descriptor, name, F_OK, 0) == 0;
 }
 
-fallible folder_open_file(const struct folder *folder, const char *name, int *out_descriptor, uint64_t *out_size)
+fallible folder_open_file(const struct folder *folder, const char *name, int *out_descriptor,
+                          uint64_t *out_size)
 {
     scoped_descriptor descriptor = openat(folder->descriptor, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     REQUIRE(descriptor >= 0, NOT_FOUND, "dataset.file.missing");
@@ -108,7 +109,8 @@ fallible folder_begin(const struct folder *folder, const char *name, unsigned mo
 {
     char partial[FOLDER_NAME_BYTES];
     partial_name(name, partial);
-    int descriptor = openat(folder->descriptor, partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int descriptor =
+        openat(folder->descriptor, partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     REQUIRE(descriptor >= 0, UNAVAILABLE, "dataset.write");
     *out_descriptor = descriptor;
     return OK;
@@ -119,7 +121,8 @@ fallible folder_commit(const struct folder *folder, const char *name, int descri
     char partial[FOLDER_NAME_BYTES];
     partial_name(name, partial);
     REQUIRE(fsync(descriptor) == 0, UNAVAILABLE, "dataset.write");
-    REQUIRE(renameat(folder->descriptor, partial, folder->descriptor, name) == 0, UNAVAILABLE, "dataset.write");
+    REQUIRE(renameat(folder->descriptor, partial, folder->descriptor, name) == 0, UNAVAILABLE,
+            "dataset.write");
     REQUIRE(fsync(folder->descriptor) == 0, UNAVAILABLE, "dataset.write");
     return OK;
 }

@@ -1,7 +1,7 @@
 /* dataset/folder.h: the files of one sealed dataset.
  *
- * Names are relative to an open folder and are our own, never from a document. A file appears whole or not at all:
- * it is written as NAME.partial, synced, and renamed. One thread at a time per name. */
+ * Names are relative to an open folder and are our own, never from a document. A file appears whole or not at
+ * all: it is written as NAME.partial, synced, and renamed. One thread at a time per name. */
 #pragma once
 
 #include "base/arena.h"
@@ -34,11 +34,13 @@ fallible folder_remove(const struct folder *folder, const char *name);
 fallible folder_begin(const struct folder *folder, const char *name, unsigned mode, int *out_descriptor);
 fallible folder_commit(const struct folder *folder, const char *name, int descriptor);
 /* Opens for reading and tells the size. */
-fallible folder_open_file(const struct folder *folder, const char *name, int *out_descriptor, uint64_t *out_size);
+fallible folder_open_file(const struct folder *folder, const char *name, int *out_descriptor,
+                          uint64_t *out_size);
 
 /* "parts/000007.sealed" for suffix "sealed". */
 void folder_part_name(uint64_t number, const char *suffix, char out[FOLDER_NAME_BYTES]);
 
-/* All of it, at an offset. UNAVAILABLE "dataset.write"; reading past the end is CORRUPT "dataset.file.truncated". */
+/* All of it, at an offset. UNAVAILABLE "dataset.write"; reading past the end is CORRUPT
+ * "dataset.file.truncated". */
 fallible folder_write_at(int descriptor, struct bytes octets, uint64_t offset);
 fallible folder_read_at(int descriptor, uint64_t offset, size_t size, uint8_t *out);

@@ -72,8 +72,8 @@ static fallible take_claim(const struct thrift_struct *meta, struct parquet_chun
 
 static fallible take_meta(const struct thrift_struct *chunk, struct thrift_struct *out)
 {
-    REQUIRE(!thrift_struct_has(chunk, CHUNK_CRYPTO) && !thrift_struct_has(chunk, CHUNK_ENCRYPTED), UNSUPPORTED,
-            "parquet.encrypted");
+    REQUIRE(!thrift_struct_has(chunk, CHUNK_CRYPTO) && !thrift_struct_has(chunk, CHUNK_ENCRYPTED),
+            UNSUPPORTED, "parquet.encrypted");
     REQUIRE(!thrift_struct_has(chunk, CHUNK_FILE_PATH), UNSUPPORTED, "parquet.chunk.elsewhere");
     return thrift_struct_inner(chunk, CHUNK_META, out);
 }
@@ -93,10 +93,17 @@ fallible parquet_read_chunk(struct bytes untrusted_chunk, struct parquet_chunk_c
 
 static fallible normalise_chunk(struct arena *arena, const struct thrift_struct *meta, struct bytes *out)
 {
-    static const int16_t kept[] = {META_TYPE,       META_ENCODINGS, META_PATH,
-                                   META_CODEC,      META_VALUES,    META_PLAIN_SIZE,
-                                   META_SIZE,       META_DATA_PAGE, META_DICTIONARY_PAGE,
-                                   META_STATISTICS, META_ENCODING_STATISTICS};
+    static const int16_t kept[] = {META_TYPE,
+                                   META_ENCODINGS,
+                                   META_PATH,
+                                   META_CODEC,
+                                   META_VALUES,
+                                   META_PLAIN_SIZE,
+                                   META_SIZE,
+                                   META_DATA_PAGE,
+                                   META_DICTIONARY_PAGE,
+                                   META_STATISTICS,
+                                   META_ENCODING_STATISTICS};
     scoped_buffer buffer;
     buffer_init(&buffer, PARQUET_FOOTER_BYTES_MAX);
     struct thrift_field last = {0};
@@ -139,11 +146,15 @@ static fallible take_group(struct arena *arena, struct reader *list, uint64_t fo
     uint32_t count;
     TRY(thrift_struct_take(list, &group));
     TRY(thrift_struct_size(&group, GROUP_ROWS, &file->group_rows[index]));
+    REQUIRE(file->group_rows[index] > 0, INVALID, "parquet.rows");
     TRY(thrift_struct_list(&group, GROUP_COLUMNS, THRIFT_STRUCT, &columns, &count));
     REQUIRE(count == file->column_count, INVALID, "parquet.group.columns");
     for (size_t i = 0; i < count; i++) {
         struct chunk_place place = {&file->columns[i], file->group_rows[index], footer_offset};
-        TRY(take_chunk(arena, &columns, &place, &file->chunks[index * count + i]));
+        struct parquet_chunk *chunk = &file->chunks[index * count + i];
+        TRY(take_chunk(arena, &columns, &place, chunk));
+        REQUIRE(index == 0 || chunk->offset > chunk[-(ptrdiff_t)count].offset, INVALID,
+                "parquet.chunk.order");
     }
     return OK;
 }
@@ -204,8 +215,8 @@ fallible parquet_read(struct arena *arena, struct bytes untrusted_footer, uint64
     struct parquet_file file = {0};
     TRY(thrift_struct_take(&reader, &root));
     TRY(reader_end(&reader));
-    REQUIRE(!thrift_struct_has(&root, FILE_ENCRYPTION) && !thrift_struct_has(&root, FILE_SIGNING_KEY), UNSUPPORTED,
-            "parquet.encrypted");
+    REQUIRE(!thrift_struct_has(&root, FILE_ENCRYPTION) && !thrift_struct_has(&root, FILE_SIGNING_KEY),
+            UNSUPPORTED, "parquet.encrypted");
     TRY(thrift_struct_size(&root, FILE_ROWS, &file.rows));
     struct reader elements;
     uint32_t element_count;

@@ -1,11 +1,12 @@
 /* dataset/parquet.h: reads the footer of a Parquet file, to take it apart.
  *
- * The sealer must know where each column's octets lie, so that a grant can be enforced by range, and it must store what
- * describes a column apart from the others. This parser takes a footer (Thrift compact FileMetaData) as untrusted
- * input and gives the columns, the row groups and, per column and row group, the byte range and a normalised
- * ColumnChunk: page offsets, sizes, encodings and statistics stay; bloom filters, page indexes, key-value
- * metadata and size statistics, which would point to octets that the room does not keep or say more than needed, go.
- * Flat schemas only; every range lies inside the file and none overlaps another. It reads no pages. Any thread. */
+ * The sealer must know where each column's octets lie, so that a grant can be enforced by range, and it must
+ * store what describes a column apart from the others. This parser takes a footer (Thrift compact
+ * FileMetaData) as untrusted input and gives the columns, the row groups and, per column and row group, the
+ * byte range and a normalised ColumnChunk: page offsets, sizes, encodings and statistics stay; bloom filters,
+ * page indexes, key-value metadata and size statistics, which would point to octets that the room does not
+ * keep or say more than needed, go. Flat schemas only; every range lies inside the file, none overlaps
+ * another, and those of a column ascend. It reads no pages. Any thread. */
 #pragma once
 
 #include "base/arena.h"
@@ -41,18 +42,19 @@ struct parquet_file {
     uint64_t data_end; /* where the last chunk ends, at least PARQUET_MAGIC_BYTES */
 };
 
-/* The size of the footer from the last eight octets of a file. INVALID "parquet.magic" for another file, UNSUPPORTED
- * "parquet.encrypted", LIMIT "parquet.footer.size" above PARQUET_FOOTER_BYTES_MAX. */
+/* The size of the footer from the last eight octets of a file. INVALID "parquet.magic" for another file,
+ * UNSUPPORTED "parquet.encrypted", LIMIT "parquet.footer.size" above PARQUET_FOOTER_BYTES_MAX. */
 fallible parquet_footer_size(struct bytes untrusted_tail, uint64_t *out);
 
-/* Takes the FileMetaData octets of a file whose footer begins at `footer_offset`. Texts and octets are in the arena or views of
- * `untrusted_footer`. INVALID "parquet.…" for inconsistent and CORRUPT "thrift.…" for malformed input; UNSUPPORTED
- * "parquet.nested", "parquet.encrypted", "parquet.column.type" (where = the column), "parquet.chunk.elsewhere". */
+/* Takes the FileMetaData octets of a file whose footer begins at `footer_offset`. Texts and octets are in the
+ * arena or views of `untrusted_footer`. INVALID "parquet.…" for inconsistent and CORRUPT "thrift.…" for
+ * malformed input; UNSUPPORTED "parquet.nested", "parquet.encrypted", "parquet.column.type" (where = the
+ * column), "parquet.chunk.elsewhere". */
 fallible parquet_read(struct arena *arena, struct bytes untrusted_footer, uint64_t footer_offset,
                       struct parquet_file *out);
 
-/* One normalised ColumnChunk again: where its pages lie and how many values it claims. For verification against the
- * manifest's ranges. `untrusted_chunk` must be exactly one struct. */
+/* One normalised ColumnChunk again: where its pages lie and how many values it claims. For verification
+ * against the manifest's ranges. `untrusted_chunk` must be exactly one struct. */
 struct parquet_chunk_claim {
     struct text column;
     uint64_t offset;

@@ -3,8 +3,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Whatever is accepted has disjoint ranges inside the file, and its pieces make a footer that is accepted again and
- * says the same. */
+/* Whatever is accepted has disjoint ranges inside the file, and its pieces make a footer that is accepted
+ * again and says the same. */
 static void compose_again(struct arena *arena, const struct parquet_file *file, uint64_t footer_offset)
 {
     struct footer_column *columns;
@@ -20,6 +20,7 @@ static void compose_again(struct arena *arena, const struct parquet_file *file, 
             ASSERT(result_is_ok(buffer_add_u32le(&section, (uint32_t)octets.size)));
             ASSERT(result_is_ok(buffer_add(&section, octets)));
         }
+        ASSERT(result_is_ok(buffer_add_u32le(&section, 0)));
         ASSERT(result_is_ok(arena_copy(arena, buffer_view(&section), &columns[i].untrusted_metadata)));
         columns[i].element = file->columns[i].element;
         if (columns[i].element.size > FOOTER_ELEMENT_BYTES_MAX) {
@@ -28,8 +29,8 @@ static void compose_again(struct arena *arena, const struct parquet_file *file, 
     }
     scoped_buffer footer;
     buffer_init(&footer, FOOTER_BYTES_MAX);
-    ASSERT(result_is_ok(footer_compose(columns, file->column_count, file->group_rows, file->group_count, arena,
-                                       &footer)));
+    ASSERT(result_is_ok(
+        footer_compose(columns, file->column_count, file->group_rows, file->group_count, arena, &footer)));
     struct parquet_file again;
     ASSERT(result_is_ok(parquet_read(arena, (struct bytes){footer.data, footer.size - PARQUET_TAIL_BYTES},
                                      footer_offset, &again)));

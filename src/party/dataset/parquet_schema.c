@@ -17,11 +17,27 @@ enum {
     ELEMENT_LOGICAL = 10,
 };
 enum { REPETITION_REPEATED = 2 };
-enum { LOGICAL_STRING = 1, LOGICAL_DECIMAL = 5, LOGICAL_DATE = 6, LOGICAL_TIME = 7, LOGICAL_TIMESTAMP = 8,
-       LOGICAL_INTEGER = 10, LOGICAL_UUID = 14 };
+enum {
+    LOGICAL_STRING = 1,
+    LOGICAL_DECIMAL = 5,
+    LOGICAL_DATE = 6,
+    LOGICAL_TIME = 7,
+    LOGICAL_TIMESTAMP = 8,
+    LOGICAL_INTEGER = 10,
+    LOGICAL_UUID = 14
+};
 enum { TIME_ADJUSTED_TO_UTC = 1, TIME_UNIT = 2, UNIT_NANOS = 3 };
 
-enum physical { BOOLEAN = 0, INT32 = 1, INT64 = 2, INT96 = 3, FLOAT = 4, DOUBLE = 5, BYTE_ARRAY = 6, FIXED = 7 };
+enum physical {
+    BOOLEAN = 0,
+    INT32 = 1,
+    INT64 = 2,
+    INT96 = 3,
+    FLOAT = 4,
+    DOUBLE = 5,
+    BYTE_ARRAY = 6,
+    FIXED = 7
+};
 
 /* No converted type. */
 enum { PLAIN = -1 };
@@ -31,29 +47,15 @@ static const struct {
     int converted;
     enum column_kind kind;
 } types[] = {
-    {BOOLEAN, PLAIN, COLUMN_BOOLEAN},
-    {INT32, PLAIN, COLUMN_INTEGER},
-    {INT32, 6, COLUMN_DATE},
+    {BOOLEAN, PLAIN, COLUMN_BOOLEAN}, {INT32, PLAIN, COLUMN_INTEGER},   {INT32, 6, COLUMN_DATE},
     {INT32, 7, COLUMN_TIME}, /* milliseconds */
-    {INT32, 11, COLUMN_UTINYINT},
-    {INT32, 12, COLUMN_USMALLINT},
-    {INT32, 13, COLUMN_UINTEGER},
-    {INT32, 15, COLUMN_TINYINT},
-    {INT32, 16, COLUMN_SMALLINT},
-    {INT32, 17, COLUMN_INTEGER},
-    {INT32, 5, COLUMN_DECIMAL},
-    {INT64, PLAIN, COLUMN_BIGINT},
-    {INT64, 8, COLUMN_TIME},
+    {INT32, 11, COLUMN_UTINYINT},     {INT32, 12, COLUMN_USMALLINT},    {INT32, 13, COLUMN_UINTEGER},
+    {INT32, 15, COLUMN_TINYINT},      {INT32, 16, COLUMN_SMALLINT},     {INT32, 17, COLUMN_INTEGER},
+    {INT32, 5, COLUMN_DECIMAL},       {INT64, PLAIN, COLUMN_BIGINT},    {INT64, 8, COLUMN_TIME},
     {INT64, 9, COLUMN_TIMESTAMP}, /* milliseconds */
-    {INT64, 10, COLUMN_TIMESTAMP},
-    {INT64, 14, COLUMN_UBIGINT},
-    {INT64, 18, COLUMN_BIGINT},
-    {INT64, 5, COLUMN_DECIMAL},
-    {INT96, PLAIN, COLUMN_TIMESTAMP},
-    {FLOAT, PLAIN, COLUMN_FLOAT},
-    {DOUBLE, PLAIN, COLUMN_DOUBLE},
-    {BYTE_ARRAY, PLAIN, COLUMN_BLOB},
-    {BYTE_ARRAY, 0, COLUMN_VARCHAR},
+    {INT64, 10, COLUMN_TIMESTAMP},    {INT64, 14, COLUMN_UBIGINT},      {INT64, 18, COLUMN_BIGINT},
+    {INT64, 5, COLUMN_DECIMAL},       {INT96, PLAIN, COLUMN_TIMESTAMP}, {FLOAT, PLAIN, COLUMN_FLOAT},
+    {DOUBLE, PLAIN, COLUMN_DOUBLE},   {BYTE_ARRAY, PLAIN, COLUMN_BLOB}, {BYTE_ARRAY, 0, COLUMN_VARCHAR},
     {FIXED, 5, COLUMN_DECIMAL},
 };
 
@@ -66,9 +68,8 @@ static fallible check_logical(const struct thrift_struct *element, bool *out_is_
     if (thrift_struct_has(&logical, LOGICAL_TIME) || thrift_struct_has(&logical, LOGICAL_TIMESTAMP)) {
         struct thrift_struct time, unit;
         bool is_adjusted;
-        TRY(thrift_struct_inner(&logical, thrift_struct_has(&logical, LOGICAL_TIME) ? LOGICAL_TIME
-                                                                                      : LOGICAL_TIMESTAMP,
-                                &time));
+        TRY(thrift_struct_inner(
+            &logical, thrift_struct_has(&logical, LOGICAL_TIME) ? LOGICAL_TIME : LOGICAL_TIMESTAMP, &time));
         TRY(thrift_struct_bool(&time, TIME_ADJUSTED_TO_UTC, &is_adjusted));
         TRY(thrift_struct_inner(&time, TIME_UNIT, &unit));
         REQUIRE(!is_adjusted && !thrift_struct_has(&unit, UNIT_NANOS), UNSUPPORTED, "parquet.column.type");
@@ -128,8 +129,9 @@ static fallible take_type(const struct thrift_struct *element, struct column_typ
 
 static fallible take_column(struct arena *arena, struct reader *list, struct parquet_column *out)
 {
-    static const int16_t kept[] = {ELEMENT_TYPE,  ELEMENT_TYPE_LENGTH, ELEMENT_REPETITION, ELEMENT_NAME,
-                                   ELEMENT_CONVERTED, ELEMENT_SCALE, ELEMENT_PRECISION, ELEMENT_LOGICAL};
+    static const int16_t kept[] = {ELEMENT_TYPE,      ELEMENT_TYPE_LENGTH, ELEMENT_REPETITION,
+                                   ELEMENT_NAME,      ELEMENT_CONVERTED,   ELEMENT_SCALE,
+                                   ELEMENT_PRECISION, ELEMENT_LOGICAL};
     struct thrift_struct element;
     struct bytes name;
     TRY(thrift_struct_take(list, &element));
@@ -159,7 +161,8 @@ static fallible check_name(const struct parquet_column columns[], size_t index)
 {
     struct text name = columns[index].name;
     for (size_t i = 0; i < index; i++) {
-        REQUIRE(columns[i].name.size != name.size || strncasecmp(columns[i].name.data, name.data, name.size) != 0,
+        REQUIRE(columns[i].name.size != name.size ||
+                    strncasecmp(columns[i].name.data, name.data, name.size) != 0,
                 INVALID, "parquet.column.name");
     }
     return OK;

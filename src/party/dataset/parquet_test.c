@@ -33,13 +33,26 @@ static void types_are_those_that_duckdb_reads(void **state)
     static const struct {
         const char *name, *want_type;
     } columns[] = {
-        {"a_boolean", "BOOLEAN"},          {"a_tinyint", "TINYINT"},       {"a_smallint", "SMALLINT"},
-        {"an_integer", "INTEGER"},         {"a_bigint", "BIGINT"},         {"a_utinyint", "UTINYINT"},
-        {"a_usmallint", "USMALLINT"},      {"a_uinteger", "UINTEGER"},     {"a_ubigint", "UBIGINT"},
-        {"a_float", "FLOAT"},              {"a_double", "DOUBLE"},         {"a_small_decimal", "DECIMAL(4,1)"},
-        {"a_decimal", "DECIMAL(18,3)"},    {"a_wide_decimal", "DECIMAL(38,10)"}, {"a_date", "DATE"},
-        {"a_time", "TIME"},                {"a_timestamp", "TIMESTAMP"},   {"a_varchar", "VARCHAR"},
-        {"a_blob", "BLOB"},                {"a_uuid", "UUID"},
+        {"a_boolean", "BOOLEAN"},
+        {"a_tinyint", "TINYINT"},
+        {"a_smallint", "SMALLINT"},
+        {"an_integer", "INTEGER"},
+        {"a_bigint", "BIGINT"},
+        {"a_utinyint", "UTINYINT"},
+        {"a_usmallint", "USMALLINT"},
+        {"a_uinteger", "UINTEGER"},
+        {"a_ubigint", "UBIGINT"},
+        {"a_float", "FLOAT"},
+        {"a_double", "DOUBLE"},
+        {"a_small_decimal", "DECIMAL(4,1)"},
+        {"a_decimal", "DECIMAL(18,3)"},
+        {"a_wide_decimal", "DECIMAL(38,10)"},
+        {"a_date", "DATE"},
+        {"a_time", "TIME"},
+        {"a_timestamp", "TIMESTAMP"},
+        {"a_varchar", "VARCHAR"},
+        {"a_blob", "BLOB"},
+        {"a_uuid", "UUID"},
     };
     struct arena *arena = *state;
     struct parquet_file file;
@@ -101,9 +114,8 @@ static void what_cannot_be_kept_is_refused(void **state)
     static const struct {
         const char *name, *want_why;
     } files[] = {
-        {"nested", "parquet.nested"},     {"struct", "parquet.nested"},
-        {"zoned", "parquet.column.type"}, {"nanos", "parquet.column.type"},
-        {"json", "parquet.column.type"},  {"encrypted", "parquet.encrypted"},
+        {"nested", "parquet.nested"},     {"struct", "parquet.nested"},    {"zoned", "parquet.column.type"},
+        {"nanos", "parquet.column.type"}, {"json", "parquet.column.type"}, {"encrypted", "parquet.encrypted"},
     };
     struct arena *arena = *state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -120,7 +132,8 @@ static void tails_are_checked(void **state)
     uint64_t size;
     assert_ok(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PAR1")), &size));
     assert_int_equal(size, 513);
-    assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PARE")), &size), UNSUPPORTED, "parquet.encrypted");
+    assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PARE")), &size), UNSUPPORTED,
+               "parquet.encrypted");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\2\0\0PAR2")), &size), INVALID, "parquet.magic");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("PAR1")), &size), INVALID, "parquet.magic");
     assert_why(parquet_footer_size(bytes_of_text(TEXT("\1\0\0\1PAR1")), &size), LIMIT, "parquet.footer.size");
@@ -134,11 +147,19 @@ struct made_footer {
     const char *path[2];
     const char *name[2];
     int children, repetition, columns, extra_file_field, extra_chunk_field;
+    int64_t second_group; /* the shift of its chunks, or 0: there is none */
 };
 
-static const struct made_footer good = {
-    .rows = 5, .group_rows = 5, .values = 5, .offset = {4, 14}, .size = {10, 10}, .path = {"a", "b"},
-    .name = {"a", "b"}, .children = 2, .repetition = 1, .columns = 2};
+static const struct made_footer good = {.rows = 5,
+                                        .group_rows = 5,
+                                        .values = 5,
+                                        .offset = {4, 14},
+                                        .size = {10, 10},
+                                        .path = {"a", "b"},
+                                        .name = {"a", "b"},
+                                        .children = 2,
+                                        .repetition = 1,
+                                        .columns = 2};
 
 static void put(struct buffer *out, struct thrift_field *last, int16_t id, uint64_t value)
 {
@@ -152,7 +173,7 @@ static void put_text(struct buffer *out, struct thrift_field *last, int16_t id, 
     assert_ok(thrift_put_binary(out, bytes_of_text(text_of(value))));
 }
 
-static void put_made_chunk(const struct made_footer *made, size_t i, struct buffer *out)
+static void put_made_chunk(const struct made_footer *made, size_t i, uint64_t offset, struct buffer *out)
 {
     struct thrift_field chunk = {0}, meta = {0};
     if (made->extra_chunk_field == 1) {
@@ -164,8 +185,8 @@ static void put_made_chunk(const struct made_footer *made, size_t i, struct buff
     assert_ok(thrift_put_binary(out, bytes_of_text(text_of(made->path[i]))));
     put(out, &meta, 5, made->values);
     put(out, &meta, 7, made->size[i]);
-    put(out, &meta, 9, made->offset[i] + 3);
-    put(out, &meta, 11, made->offset[i]);
+    put(out, &meta, 9, offset + 3);
+    put(out, &meta, 11, offset);
     assert_ok(thrift_put_stop(out));
     if (made->extra_chunk_field == 8) {
         assert_ok(thrift_put_field(out, &chunk, 8, THRIFT_STRUCT));
@@ -174,9 +195,21 @@ static void put_made_chunk(const struct made_footer *made, size_t i, struct buff
     assert_ok(thrift_put_stop(out));
 }
 
+static void put_made_group(const struct made_footer *made, int64_t shift, struct buffer *out)
+{
+    struct thrift_field group = {0};
+    assert_ok(thrift_put_field(out, &group, 1, THRIFT_LIST));
+    assert_ok(thrift_put_list(out, THRIFT_STRUCT, (uint32_t)made->columns));
+    for (size_t i = 0; i < (size_t)made->columns; i++) {
+        put_made_chunk(made, i, made->offset[i] + (uint64_t)shift, out);
+    }
+    put(out, &group, 3, made->group_rows);
+    assert_ok(thrift_put_stop(out));
+}
+
 static void make_footer(const struct made_footer *made, struct buffer *out)
 {
-    struct thrift_field file = {0}, root = {0}, group = {0};
+    struct thrift_field file = {0}, root = {0};
     assert_ok(thrift_put_field(out, &file, 2, THRIFT_LIST));
     assert_ok(thrift_put_list(out, THRIFT_STRUCT, 3));
     put_text(out, &root, 4, "root");
@@ -191,14 +224,11 @@ static void make_footer(const struct made_footer *made, struct buffer *out)
     }
     put(out, &file, 3, made->rows);
     assert_ok(thrift_put_field(out, &file, 4, THRIFT_LIST));
-    assert_ok(thrift_put_list(out, THRIFT_STRUCT, 1));
-    assert_ok(thrift_put_field(out, &group, 1, THRIFT_LIST));
-    assert_ok(thrift_put_list(out, THRIFT_STRUCT, (uint32_t)made->columns));
-    for (size_t i = 0; i < (size_t)made->columns; i++) {
-        put_made_chunk(made, i, out);
+    assert_ok(thrift_put_list(out, THRIFT_STRUCT, made->second_group != 0 ? 2 : 1));
+    put_made_group(made, 0, out);
+    if (made->second_group != 0) {
+        put_made_group(made, made->second_group, out);
     }
-    put(out, &group, 3, made->group_rows);
-    assert_ok(thrift_put_stop(out));
     if (made->extra_file_field != 0) {
         put_text(out, &file, (int16_t)made->extra_file_field, "key");
     }
@@ -211,15 +241,19 @@ static struct result read_made(struct arena *arena, const struct made_footer *ma
     buffer_init(&footer, 65536);
     make_footer(made, &footer);
     struct parquet_file file;
-    return parquet_read(arena, buffer_view(&footer), 24, &file);
+    return parquet_read(arena, buffer_view(&footer), made->second_group != 0 ? 100 : 24, &file);
 }
 
-#define CHANGED(member) (made = good, made.member, made)
+#define CHANGED(member)                                                                                      \
+    ({                                                                                                       \
+        struct made_footer made = good;                                                                      \
+        made.member;                                                                                         \
+        made;                                                                                                \
+    })
 
 static void inconsistent_footers_are_refused(void **state)
 {
     struct arena *arena = *state;
-    struct made_footer made;
     assert_ok(read_made(arena, &good));
     const struct {
         struct made_footer footer;
@@ -235,6 +269,7 @@ static void inconsistent_footers_are_refused(void **state)
         {CHANGED(size[1] = 11), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(size[1] = INT64_MAX), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(size[0] = 0), RESULT_INVALID, "parquet.chunk.range"},
+        {CHANGED(group_rows = 0), RESULT_INVALID, "parquet.rows"},
         {CHANGED(offset[1] = INT64_MAX - 3), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(path[1] = "a"), RESULT_INVALID, "parquet.chunk.column"},
         {CHANGED(name[1] = "A"), RESULT_INVALID, "parquet.column.name"},
@@ -253,6 +288,19 @@ static void inconsistent_footers_are_refused(void **state)
         struct result result = read_made(arena, &cases[i].footer);
         assert_why_at(result, cases[i].want_code, cases[i].want_why, __FILE__, __LINE__);
     }
+}
+
+static void chunks_of_a_column_ascend(void **state)
+{
+    struct arena *arena = *state;
+    struct made_footer made = good;
+    made.rows = 10;
+    made.second_group = 20;
+    assert_ok(read_made(arena, &made));
+    made.offset[0] += 20;
+    made.offset[1] += 20;
+    made.second_group = -20;
+    assert_why(read_made(arena, &made), INVALID, "parquet.chunk.order");
 }
 
 static void cut_footers_are_refused(void **state)
@@ -290,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_refused, setup, teardown),
         cmocka_unit_test(tails_are_checked),
         cmocka_unit_test_setup_teardown(inconsistent_footers_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(chunks_of_a_column_ascend, setup, teardown),
         cmocka_unit_test_setup_teardown(cut_footers_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_field_twice_is_refused, setup, teardown),
     };

@@ -105,6 +105,7 @@ static fallible add_sections(const struct parquet_file *file, struct part_writer
             TRY(buffer_add_u32le(&section, (uint32_t)octets.size));
             TRY(buffer_add(&section, octets));
         }
+        TRY(buffer_add_u32le(&section, 0));
         TRY(part_writer_add(writer, buffer_view(&section)));
         part->columns[i].meta = (struct manifest_range){offset, section.size};
         offset += section.size;
@@ -112,8 +113,9 @@ static fallible add_sections(const struct parquet_file *file, struct part_writer
     return OK;
 }
 
-static fallible write_plaintext(struct arena *arena, const struct part_order *order, const struct source *source,
-                                struct part_writer *writer, struct part_sealed *sealed)
+static fallible write_plaintext(struct arena *arena, const struct part_order *order,
+                                const struct source *source, struct part_writer *writer,
+                                struct part_sealed *sealed)
 {
     scoped_splitter splitter = {.writer = writer};
     buffer_init(&splitter.held, 3 * (size_t)PART_TAIL_BYTES_MAX);
@@ -121,7 +123,8 @@ static fallible write_plaintext(struct arena *arena, const struct part_order *or
     struct parquet_file file;
     TRY(source->part(source->self, order->rows, &sink, &sealed->seen));
     TRY(finish_data(arena, &splitter, &file));
-    REQUIRE(file.rows == order->rows.count && sealed->seen.rows == file.rows, CONFLICT, "dataset.source.changed");
+    REQUIRE(file.rows == order->rows.count && sealed->seen.rows == file.rows, CONFLICT,
+            "dataset.source.changed");
     TRY(take_columns(arena, &file, sealed));
     TRY(take_ranges(arena, &file, &sealed->part));
     return add_sections(&file, writer, &sealed->part);

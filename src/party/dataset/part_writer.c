@@ -189,8 +189,8 @@ fallible part_writer_open(const struct stream_key *key, int descriptor, unsigned
     buffer_init(&writer->leaves, (size_t)stream_segment_count(STREAM_PLAIN_BYTES_MAX) * DIGEST_BYTES);
     TRY(make_batches(writer, threads));
     for (; writer->thread_count < threads; writer->thread_count++) {
-        REQUIRE(pthread_create(&writer->threads[writer->thread_count], NULL, run_thread, writer) == 0, UNAVAILABLE,
-                "dataset.part.thread");
+        REQUIRE(pthread_create(&writer->threads[writer->thread_count], NULL, run_thread, writer) == 0,
+                UNAVAILABLE, "dataset.part.thread");
     }
     *out = writer;
     writer = NULL;
@@ -225,7 +225,8 @@ fallible part_writer_add(struct part_writer *writer, struct bytes plaintext)
     REQUIRE(plaintext.size <= STREAM_PLAIN_BYTES_MAX - writer->plain_size, LIMIT, "stream.size");
     while (plaintext.size > 0) {
         REQUIRE(writer->current != NULL, INTERNAL, "dataset.part.ended");
-        /* A full batch is handed over only when more follows: its last segment might have been the stream's. */
+        /* A full batch is handed over only when more follows: its last segment might have been the stream's.
+         */
         if (writer->current->size == batch_room(writer->current)) {
             TRY(hand_over(writer, false));
         }
@@ -255,7 +256,8 @@ fallible part_writer_finish(struct part_writer *writer, struct arena *arena, str
     REQUIRE(writer->current != NULL, INTERNAL, "dataset.part.ended");
     TRY(hand_over(writer, true));
     TRY(wait_for_all(writer));
-    struct part_written written = {.plain_size = writer->plain_size, .size = stream_sealed_size(writer->plain_size)};
+    struct part_written written = {.plain_size = writer->plain_size,
+                                   .size = stream_sealed_size(writer->plain_size)};
     ASSERT(writer->leaves.size == stream_segment_count(written.plain_size) * DIGEST_BYTES);
     struct bytes leaves;
     TRY(arena_copy(arena, buffer_view(&writer->leaves), &leaves));

@@ -1,9 +1,9 @@
 /* dataset/part_writer.h: plaintext in, the ciphertext file of one part out, on all cores.
  *
  * The caller adds plaintext in order. It is collected in batches of whole segments; threads seal each batch
- * under the part's stream key, hash the segments and write the ciphertext to its place in the file. Plaintext exists
- * only in the batches, whose number is bounded, and is wiped when the writer is closed. Octets are the same
- * whatever the number of threads. The caller's side is one thread. */
+ * under the part's stream key, hash the segments and write the ciphertext to its place in the file. Plaintext
+ * exists only in the batches, whose number is bounded, and is wiped when the writer is closed. Octets are the
+ * same whatever the number of threads. The caller's side is one thread. */
 #pragma once
 
 #include "base/arena.h"

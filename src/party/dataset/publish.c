@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-static struct text owner_of(struct text dataset)
-{
-    const char *slash = memchr(dataset.data, '/', dataset.size);
-    return slash == NULL ? (struct text){0} : (struct text){dataset.data, (size_t)(slash - dataset.data)};
-}
-
 static int compare_columns(const void *left, const void *right)
 {
     return document_compare_text(((const struct policy_column *)left)->name,
@@ -53,7 +47,7 @@ static fallible make_policy(struct arena *arena, struct text dataset, const stru
 {
     struct policy policy = {
         .dataset = dataset,
-        .owner = owner_of(dataset),
+        .owner = document_dataset_owner(dataset),
         .data = *data,
         .mode = POLICY_MODE_APPROVED,
         .entity = rules->entity,
@@ -62,7 +56,7 @@ static fallible make_policy(struct arena *arena, struct text dataset, const stru
         .valid_from = rules->valid_from,
         .valid_until = rules->valid_until,
     };
-    REQUIRE(document_is_dataset(dataset), INVALID, "dataset.name");
+    REQUIRE(policy.owner.size > 0, INVALID, "dataset.name");
     if (!policy_entity_is_none(&rules->entity) && !has_name(all, rules->entity.column)) {
         return FAIL_AT(INVALID, "dataset.rules.column",
                        arena_where(arena, "%.*s", TEXT_ARGS(rules->entity.column)));
@@ -142,7 +136,7 @@ static fallible publish_manifest(struct arena *arena, const struct publication *
     const struct dataset_seal_options *options = publication->options;
     manifest->dataset = options->dataset;
     manifest->version = options->version;
-    manifest->owner = owner_of(options->dataset);
+    manifest->owner = document_dataset_owner(options->dataset);
     manifest->created = world_now(options->world);
     manifest->policy = sealed->policy;
     manifest->columns = publication->parts[0].columns;

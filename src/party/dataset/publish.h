@@ -19,5 +19,6 @@ struct publication {
 fallible publish_check_rules(struct arena *arena, struct text dataset, const struct dataset_rules *rules,
                              const struct source *source);
 
-/* Signs and writes the policy, then the manifest. What is written has been parsed again. Sets the digests and `size`. */
+/* Signs and writes the policy, then the manifest. What is written has been parsed again. Sets the digests and
+ * `size`. */
 fallible publish(struct arena *arena, const struct publication *publication, struct dataset_sealed *out);

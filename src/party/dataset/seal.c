@@ -41,7 +41,8 @@ static unsigned row_bytes(const struct source *source)
     unsigned bytes = 0;
     for (size_t i = 0; i < source->column_count; i++) {
         /* Fixed widths are at most 16; texts are guessed. Compression makes up for a bad guess. */
-        bool is_long = text_is(source->columns[i].type, "VARCHAR") || text_is(source->columns[i].type, "BLOB");
+        bool is_long =
+            text_is(source->columns[i].type, "VARCHAR") || text_is(source->columns[i].type, "BLOB");
         bytes += is_long ? 24 : 8;
     }
     return bytes > 0 ? bytes : 1;
@@ -108,8 +109,8 @@ static fallible begin_anew(struct sealing *sealing, const struct seal_plan *plan
         TRY(folder_remove(&sealing->folder, name));
     }
     TRY(folder_remove(&sealing->folder, SEAL_STATE_FILE));
-    TRY(data_key_make(options->world, &sealing->folder, options->dataset, options->version, options->storage_key,
-                      &sealing->data_key));
+    TRY(data_key_make(options->world, &sealing->folder, options->dataset, options->version,
+                      options->storage_key, &sealing->data_key));
     return seal_state_begin(&sealing->state, plan);
 }
 
@@ -118,8 +119,8 @@ static fallible begin_or_resume(struct sealing *sealing)
     const struct dataset_seal_options *options = sealing->options;
     struct seal_plan plan = {.rows_per_part = sealing->rows_per_part};
     TRY(hash_source(sealing->source, &plan.source));
-    sealing->state = (struct seal_state){&sealing->folder, options->world, &sealing->data_key, options->dataset,
-                                         options->version};
+    sealing->state = (struct seal_state){&sealing->folder, options->world, &sealing->data_key,
+                                         options->dataset, options->version};
     if (options->restart || !folder_has(&sealing->folder, SEAL_STATE_FILE)) {
         return begin_anew(sealing, &plan);
     }
@@ -147,7 +148,8 @@ static void hear_percent(void *self, unsigned percent)
 
 static void tell(struct sealing *sealing, enum dataset_step step, size_t part, uint64_t done)
 {
-    sealing->progress = (struct dataset_progress){step, done, sealing->source->rows, part, sealing->part_count};
+    sealing->progress =
+        (struct dataset_progress){step, done, sealing->source->rows, part, sealing->part_count};
     dataset_tell(&sealing->options->listener, sealing->progress);
 }
 
@@ -159,8 +161,8 @@ static fallible keep_part(struct sealing *sealing, size_t number)
     TRY(seal_state_get_part(&sealing->arena, &sealing->state, number, part));
     struct source_seen seen;
     TRY(sealing->source->check(sealing->source->self, rows, &seen));
-    REQUIRE(seen.rows == part->seen.rows && seen.hash == part->seen.hash && part->part.rows == rows.count, CONFLICT,
-            "dataset.source.changed");
+    REQUIRE(seen.rows == part->seen.rows && seen.hash == part->seen.hash && part->part.rows == rows.count,
+            CONFLICT, "dataset.source.changed");
     sealing->kept_count++;
     return OK;
 }
@@ -221,8 +223,8 @@ static fallible seal(struct sealing *sealing, struct dataset_sealed *out)
     TRY(open_folder(sealing));
     TRY(begin_or_resume(sealing));
     TRY(seal_parts(sealing));
-    struct dataset_sealed sealed = {.part_count = sealing->part_count, .kept_count = sealing->kept_count,
-                                    .rows = sealing->source->rows};
+    struct dataset_sealed sealed = {
+        .part_count = sealing->part_count, .kept_count = sealing->kept_count, .rows = sealing->source->rows};
     struct publication publication = {options, &sealing->folder, &sealing->data_key, sealing->parts,
                                       sealing->part_count};
     TRY(publish(&sealing->arena, &publication, &sealed));
@@ -234,7 +236,8 @@ static fallible seal(struct sealing *sealing, struct dataset_sealed *out)
 fallible dataset_seal(struct arena *arena, const struct dataset_seal_options *options, struct source *source,
                       struct dataset_sealed *out)
 {
-    defer(sealing_release) struct sealing sealing = {.options = options, .source = source, .folder = FOLDER_CLOSED};
+    defer(sealing_release) struct sealing sealing = {
+        .options = options, .source = source, .folder = FOLDER_CLOSED};
     arena_init(&sealing.arena, SEALING_BYTES_MAX);
     struct source_listener before = source->listener;
     struct result result = seal(&sealing, out);

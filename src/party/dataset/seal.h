@@ -1,10 +1,10 @@
 /* dataset/seal.h: turns the rows of a source into a sealed dataset in a folder.
  *
- * The folder gets `manifest.json`, `policy.json`, `parts/000000.sealed`, `parts/000000.leaves`, …, which may be given to
- * anybody, and `data.key`, which is for the owner (dataset/data_key.h). Rows are sealed part by part, on all cores, and
- * exist as plaintext only in memory. A sealing that was interrupted is resumed by the same call: finished parts are kept
- * when the source still gives the same rows for them. The manifest is written last; a folder with a manifest is
- * complete.
+ * The folder gets `manifest.json`, `policy.json`, `parts/000000.sealed`, `parts/000000.leaves`, …, which may
+ * be given to anybody, and `data.key`, which is for the owner (dataset/data_key.h). Rows are sealed part by
+ * part, on all cores, and exist as plaintext only in memory. A sealing that was interrupted is resumed by the
+ * same call: finished parts are kept when the source still gives the same rows for them. The manifest is
+ * written last; a folder with a manifest is complete.
  *
  *     struct query_source source;
  *     TRY(query_source_open(&arena, &(struct query_source_options){.program = …, .files = …}, &source));
@@ -23,9 +23,10 @@ enum { DATASET_MAX_ROWS_DEFAULT = 10000 };
 /* The owner's rules; doc/formats.md §1.2. Mode `approved`. */
 struct dataset_rules {
     struct policy_entity entity; /* {0}: the data is about nobody */
-    const struct text *readable; /* columns that approved templates may read; none: all */
+    const struct text
+        *readable; /* columns that approved templates may read, the entity's among them; none: all */
     size_t readable_count;
-    uint64_t max_rows;           /* of a result; 0: DATASET_MAX_ROWS_DEFAULT */
+    uint64_t max_rows; /* of a result; 0: DATASET_MAX_ROWS_DEFAULT */
     bool has_valid;
     int64_t valid_from;
     int64_t valid_until;
@@ -39,9 +40,9 @@ struct dataset_seal_options {
     const struct key *signing_key;    /* the owner's private key */
     const struct secret *storage_key; /* 32 octets; protects `data.key` */
     struct dataset_rules rules;
-    uint64_t rows_per_part;           /* 0: so many that a part has about 256 MB at most */
-    unsigned threads;                 /* 0: all cores */
-    bool restart;                     /* forget an interrupted sealing instead of resuming it */
+    uint64_t rows_per_part; /* 0: so many that a part has about 256 MB at most */
+    unsigned threads;       /* 0: all cores */
+    bool restart;           /* forget an interrupted sealing instead of resuming it */
     struct dataset_listener listener;
 };
 
@@ -55,10 +56,11 @@ struct dataset_sealed {
     size_t kept_count; /* parts of an interrupted sealing that were kept */
 };
 
-/* The options are checked before any row is read: INVALID "dataset.name", "dataset.rules.column" (where = the column)
- * and what `policy_parse` says. CONFLICT: "dataset.folder.sealed" (there is a manifest already), "dataset.source.changed"
- * (the input changed since the interrupted sealing; or while it was read), "dataset.resume.rows_per_part". INVALID
- * "dataset.column.type" when the source announces a type that its Parquet cannot keep. A failure of the source is
- * returned as it is. `arena` only keeps the `where` of a failure. */
+/* The options are checked before any row is read: INVALID "dataset.name", "dataset.rules.column" (where = the
+ * column) and what `policy_parse` says. CONFLICT: "dataset.folder.sealed" (there is a manifest already),
+ * "dataset.source.changed" (the input changed since the interrupted sealing; or while it was read),
+ * "dataset.resume.rows_per_part". INVALID "dataset.column.type" when the source announces a type that its
+ * Parquet cannot keep. A failure of the source is returned as it is. `arena` only keeps the `where` of a
+ * failure. */
 fallible dataset_seal(struct arena *arena, const struct dataset_seal_options *options, struct source *source,
                       struct dataset_sealed *out);

@@ -1,7 +1,7 @@
 #include "party/dataset/seal_state.h"
 
-#include "base/json.h"
 #include "base/encode.h"
+#include "base/json.h"
 #include "crypto/aead.h"
 #include "seal/part.h"
 
@@ -14,7 +14,8 @@ enum { STATE_BYTES_MAX = 256 * 1024 * 1024 };
 
 static fallible derive_key(const struct secret *data_key, struct secret *out)
 {
-    return digest_hkdf(data_key, (struct bytes){0}, bytes_of_text(TEXT("truce-seal-state/1")), AEAD_KEY_BYTES, out);
+    return digest_hkdf(data_key, (struct bytes){0}, bytes_of_text(TEXT("truce-seal-state/1")), AEAD_KEY_BYTES,
+                       out);
 }
 
 static fallible bind(struct arena *arena, const struct seal_state *state, const char *name, struct bytes *out)
@@ -117,7 +118,8 @@ static fallible build_column(const struct part_sealed *sealed, size_t index, jso
     TRY(json_set(row, "ranges", numbers));
     TRY(add_numbers(numbers, (const uint64_t[]){ranges->meta.offset, ranges->meta.size}, 2));
     for (size_t group = 0; group < sealed->part.group_count; group++) {
-        TRY(add_numbers(numbers, (const uint64_t[]){ranges->chunks[group].offset, ranges->chunks[group].size}, 2));
+        TRY(add_numbers(numbers, (const uint64_t[]){ranges->chunks[group].offset, ranges->chunks[group].size},
+                        2));
     }
     return OK;
 }
@@ -125,9 +127,9 @@ static fallible build_column(const struct part_sealed *sealed, size_t index, jso
 static fallible build_part(const struct part_sealed *sealed, json_t *object)
 {
     const struct manifest_part *part = &sealed->part;
-    const uint64_t numbers[] = {part->number, part->size,           part->plain_size,
-                                part->rows,   part->data_end,       sealed->seen.rows,
-                                sealed->seen.hash >> 32, sealed->seen.hash & UINT32_MAX};
+    const uint64_t numbers[] = {
+        part->number,   part->size,        part->plain_size,        part->rows,
+        part->data_end, sealed->seen.rows, sealed->seen.hash >> 32, sealed->seen.hash & UINT32_MAX};
     json_t *array = json_array(), *groups = json_array(), *columns = json_array();
     TRY(json_set(object, "numbers", array));
     TRY(json_set(object, "groups", groups));

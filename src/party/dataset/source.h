@@ -1,8 +1,8 @@
 /* dataset/source.h: where the rows of a dataset come from while it is sealed.
  *
- * A source knows its columns and its number of rows, and gives any range of rows as one Parquet file, octet by octet,
- * or only a hash of them, with which a resumed sealing recognises what it has sealed already. The real one is
- * `query_source` (dataset/query_source.h); tests bring their own. One thread at a time. */
+ * A source knows its columns and its number of rows, and gives any range of rows as one Parquet file, octet
+ * by octet, or only a hash of them, with which a resumed sealing recognises what it has sealed already. The
+ * real one is `query_source` (dataset/query_source.h); tests bring their own. One thread at a time. */
 #pragma once
 
 #include "base/result.h"
@@ -18,7 +18,8 @@ struct source_rows {
     uint64_t count;
 };
 
-/* What the source says about rows that it gave. The hash is not cryptographic: it tells an accident, not an attack. */
+/* What the source says about rows that it gave. The hash is not cryptographic: it tells an accident, not an
+ * attack. */
 struct source_seen {
     uint64_t rows;
     uint64_t hash;
@@ -42,6 +43,7 @@ struct source {
     const struct source_column *columns;
     size_t column_count;
     uint64_t rows;
-    fallible (*part)(void *self, struct source_rows rows, const struct source_sink *sink, struct source_seen *out);
+    fallible (*part)(void *self, struct source_rows rows, const struct source_sink *sink,
+                     struct source_seen *out);
     fallible (*check)(void *self, struct source_rows rows, struct source_seen *out);
 };

@@ -33,7 +33,8 @@ static fallible field_reader(const struct thrift_struct *from, int16_t id, struc
     return OK;
 }
 
-static fallible expect(const struct thrift_struct *from, int16_t id, enum thrift_type type, struct reader *out)
+static fallible expect(const struct thrift_struct *from, int16_t id, enum thrift_type type,
+                       struct reader *out)
 {
     TRY(field_reader(from, id, out));
     REQUIRE(from->fields[id].type == type, CORRUPT, "thrift.field.type");

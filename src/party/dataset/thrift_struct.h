@@ -1,7 +1,7 @@
 /* dataset/thrift_struct.h: one Thrift struct as a table of its fields, still encoded.
  *
- * A Parquet footer is taken apart and put together again with some fields left out; the fields that stay are copied as
- * they are. Borrowed views of the input; any thread. */
+ * A Parquet footer is taken apart and put together again with some fields left out; the fields that stay are
+ * copied as they are. Borrowed views of the input; any thread. */
 #pragma once
 
 #include "seal/thrift.h"
@@ -15,7 +15,8 @@ struct thrift_struct {
     } fields[THRIFT_STRUCT_FIELDS];
 };
 
-/* Takes one struct. Fields with an id above THRIFT_STRUCT_FIELDS are passed over. CORRUPT "thrift.field.duplicate". */
+/* Takes one struct. Fields with an id above THRIFT_STRUCT_FIELDS are passed over. CORRUPT
+ * "thrift.field.duplicate". */
 fallible thrift_struct_take(struct reader *reader, struct thrift_struct *out);
 
 bool thrift_struct_has(const struct thrift_struct *from, int16_t id);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,18 +147,39 @@ static void detach(const char *log_path)
     place(nothing, STDIN_FILENO);
     place(log >= 0 ? log : nothing, STDOUT_FILENO);
     place(log >= 0 ? log : nothing, STDERR_FILENO);
-    close_range(STDERR_FILENO + 1, ~0U, 0);
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)!chdir("/");
+}
+
+/* The pipe's other end closes when the child has become the program; an octet says that it could not. */
+static bool has_become(int reading)
+{
+    uint8_t failed;
+    ssize_t size;
+    while ((size = read(reading, &failed, 1)) < 0 && errno == EINTR) {
+    }
+    return size == 0;
 }
 
 fallible process_start_daemon(const char *const words[], const char *log_path, pid_t *out)
 {
+    int ends[2];
     TRY(check_program(words[0]));
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0, UNAVAILABLE, "process.pipe");
+    scoped_descriptor reading = ends[0];
+    scoped_descriptor writing = ends[1];
     pid_t pid = fork();
     REQUIRE(pid >= 0, UNAVAILABLE, "process.fork");
     if (pid == 0) {
         detach(log_path);
-        become(words);
+        execv(words[0], (char *const *)words);
+        (void)!write(writing, "x", 1);
+        _exit(CANNOT_RUN_STATUS);
+    }
+    close_descriptor(&writing);
+    if (!has_become(reading)) {
+        wait_for(pid);
+        return FAIL_AT(UNAVAILABLE, "process.missing", words[0]);
     }
     *out = pid;
     return OK;

@@ -83,11 +83,12 @@ void screen_text(const struct screen *screen, struct text untrusted_text)
     screen_line(screen, "%.*s", (int)size, safe);
 }
 
-fallible screen_json(const struct screen *screen, const json_t *value)
+fallible screen_json(struct screen *screen, const json_t *value)
 {
     if (!screen->json) {
         return OK;
     }
+    screen->answered = true;
     REQUIRE(json_dumpf(value, screen->results, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0, INTERNAL, "screen.json");
     fputc('\n', screen->results);
     return OK;

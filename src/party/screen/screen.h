@@ -15,6 +15,7 @@ struct screen {
     FILE *results;
     FILE *messages;
     bool json;        /* results as JSON: the text functions print nothing */
+    bool answered;    /* the JSON document has been printed */
     bool interactive; /* messages go to a terminal: progress bars are drawn */
 };
 
@@ -26,7 +27,7 @@ void screen_note(const struct screen *screen, const char *format, ...) __attribu
 void screen_text(const struct screen *screen, struct text untrusted_text);
 const char *screen_safe(struct arena *arena, struct text untrusted_text);
 /* The JSON document of the command; nothing without --json. */
-fallible screen_json(const struct screen *screen, const json_t *value);
+fallible screen_json(struct screen *screen, const json_t *value);
 
 /* "1.4 MB", "312 B". The text is in the arena, or "" when it is full. */
 const char *screen_size(struct arena *arena, uint64_t bytes);

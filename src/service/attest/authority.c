@@ -4,6 +4,7 @@
 #include "crypto/certificate.h"
 #include "service/http/server.h"
 #include "service/http/url.h"
+#include "service/setup/address.h"
 #include "service/setup/file.h"
 #include "service/setup/tls.h"
 
@@ -101,8 +102,8 @@ static fallible read_simulation(struct arena *arena, struct text path, struct te
     return arena_copy_text(arena, pin, out_pin);
 }
 
-static fallible write_configuration(struct arena *arena, const struct authority_options *options, struct text url,
-                                    struct text listen)
+static fallible write_configuration(struct arena *arena, const struct authority_options *options,
+                                    struct text url, struct text listen)
 {
     scoped_json *json = json_object();
     TRY(json_set_text(json, "type", TEXT("attest/1")));
@@ -117,7 +118,8 @@ static fallible write_configuration(struct arena *arena, const struct authority_
     return json_in(arena, options->folder, configuration_file, json);
 }
 
-static fallible write_connection(struct arena *arena, struct text folder, struct text url, const struct digest *pin)
+static fallible write_connection(struct arena *arena, struct text folder, struct text url,
+                                 const struct digest *pin)
 {
     scoped_json *json = json_object();
     struct text path, pin_text, hash;
@@ -135,24 +137,19 @@ static fallible write_connection(struct arena *arena, struct text folder, struct
     return json_in(arena, folder, connection_file, json);
 }
 
-fallible authority_create(const struct world *world, struct arena *arena, const struct authority_options *options)
+fallible authority_create(const struct world *world, struct arena *arena,
+                          const struct authority_options *options)
 {
-    struct text url = url_without_slash(options->url);
-    struct text listen = options->listen;
-    struct url parsed;
+    struct service_address address;
     struct digest pin;
-    TRY(url_parse(arena, url, &parsed));
-    REQUIRE(text_is(parsed.path, "/") && parsed.query.size == 0, INVALID, "attest.url");
-    if (listen.size == 0) {
-        TRY(arena_printf(arena, &listen, "127.0.0.1:%u", parsed.port));
-    }
+    TRY(service_address_settle(arena, options->url, options->listen, &address));
     REQUIRE(options->simulation_count <= EVIDENCE_ROOTS_MAX, LIMIT, "attest.simulations");
     TRY(folder_create(options->folder));
     TRY(folder_is_unused(arena, options->folder, configuration_file));
     TRY(tls_create(world, arena, options->folder, TEXT("attestation")));
-    TRY(create_signing_key(world, arena, options->folder, url, &pin));
-    TRY(write_connection(arena, options->folder, url, &pin));
-    return write_configuration(arena, options, url, listen);
+    TRY(create_signing_key(world, arena, options->folder, address.url, &pin));
+    TRY(write_connection(arena, options->folder, address.url, &pin));
+    return write_configuration(arena, options, address.url, address.listen);
 }
 
 static fallible open_configuration(struct arena *arena, struct text folder, struct authority *out)

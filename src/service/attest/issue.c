@@ -5,7 +5,8 @@
 
 enum { TOKEN_BYTES_MAX = JWT_SIZE_MAX };
 
-static fallible sign(struct arena *arena, const struct authority *authority, const json_t *claims, struct text *out)
+static fallible sign(struct arena *arena, const struct authority *authority, const json_t *claims,
+                     struct text *out)
 {
     scoped_json *header = json_object();
     scoped_buffer token;
@@ -19,8 +20,8 @@ static fallible sign(struct arena *arena, const struct authority *authority, con
     return arena_copy_text(arena, buffer_text(&token), out);
 }
 
-static fallible set_common(struct arena *arena, json_t *claims, const struct authority *authority, int64_t now,
-                           int64_t life_seconds, const uint8_t *token_id)
+static fallible set_common(struct arena *arena, json_t *claims, const struct authority *authority,
+                           int64_t now, int64_t life_seconds, const uint8_t *token_id)
 {
     struct text id;
     TRY(encode_hex(arena, (struct bytes){token_id, 32}, &id));
@@ -32,8 +33,9 @@ static fallible set_common(struct arena *arena, json_t *claims, const struct aut
     return json_set_text(claims, "x-ms-ver", TEXT("1.0"));
 }
 
-static fallible issue(struct arena *arena, const struct authority *authority, const struct attest_request *request,
-                      const json_t *judged, int64_t now, const uint8_t *token_id, struct text *out)
+static fallible issue(struct arena *arena, const struct authority *authority,
+                      const struct attest_request *request, const json_t *judged, int64_t now,
+                      const uint8_t *token_id, struct text *out)
 {
     scoped_json *claims = json_copy((json_t *)judged);
     REQUIRE(claims != NULL, NO_MEMORY, "attest.memory");
@@ -51,7 +53,8 @@ static fallible issue(struct arena *arena, const struct authority *authority, co
     return sign(arena, authority, claims, out);
 }
 
-static fallible refuse(struct arena *arena, const struct evidence_judgement *judgement, struct attest_answer *out)
+static fallible refuse(struct arena *arena, const struct evidence_judgement *judgement,
+                       struct attest_answer *out)
 {
     scoped_buffer names;
     buffer_init(&names, 4096);
@@ -60,19 +63,22 @@ static fallible refuse(struct arena *arena, const struct evidence_judgement *jud
     }
     bool is_policy = judgement->failure_count == 1 && strcmp(judgement->failures[0], "sim.debug") == 0;
     *out = (struct attest_answer){.code = is_policy ? "PolicyEvaluationError" : "InvalidParameter"};
-    return arena_printf(arena, &out->message, "%s: %.*s",
-                        is_policy ? "No Permit claim was issued in the authorizationrules section, authorization failed."
-                                  : "The evidence does not verify",
-                        TEXT_ARGS(buffer_text(&names)));
+    return arena_printf(
+        arena, &out->message, "%s: %.*s",
+        is_policy ? "No Permit claim was issued in the authorizationrules section, authorization failed."
+                  : "The evidence does not verify",
+        TEXT_ARGS(buffer_text(&names)));
 }
 
-static bool init_time_data_fits(const struct attest_request *request, const json_t *claims, struct arena *arena)
+static bool init_time_data_fits(const struct attest_request *request, const json_t *claims,
+                                struct arena *arena)
 {
     struct digest digest = digest_of(request->init_time_data);
     struct text hex, host_data;
     return !request->has_init_time_data ||
            (result_is_ok(encode_hex(arena, digest_view(&digest), &hex)) &&
-            result_is_ok(json_get_text(claims, "x-ms-sevsnpvm-hostdata", &host_data)) && text_equal(hex, host_data));
+            result_is_ok(json_get_text(claims, "x-ms-sevsnpvm-hostdata", &host_data)) &&
+            text_equal(hex, host_data));
 }
 
 fallible attest_answer_request(struct arena *arena, const struct authority *authority,
@@ -80,13 +86,15 @@ fallible attest_answer_request(struct arena *arena, const struct authority *auth
                                const uint8_t token_id[static 32], struct attest_answer *out)
 {
     scoped_evidence_judgement judgement = {0};
-    TRY(evidence_judge(arena, &request->evidence, request->runtime_data, &authority->trust, unix_seconds, &judgement));
+    TRY(evidence_judge(arena, &request->evidence, request->runtime_data, &authority->trust, unix_seconds,
+                       &judgement));
     if (judgement.verdict != VERDICT_ALLOW) {
         return refuse(arena, &judgement, out);
     }
     if (!init_time_data_fits(request, judgement.claims, arena)) {
-        *out = (struct attest_answer){.code = "InvalidParameter",
-                                      .message = TEXT("initTimeData does not fit the report: attest.init_time_data")};
+        *out = (struct attest_answer){
+            .code = "InvalidParameter",
+            .message = TEXT("initTimeData does not fit the report: attest.init_time_data")};
         return OK;
     }
     struct attest_answer answer = {.verdict = VERDICT_ALLOW};

@@ -1,4 +1,5 @@
-/* attest/issue.h: from a request to a token, or to the reasons why not. Pure: the time and the token's id are given. */
+/* attest/issue.h: from a request to a token, or to the reasons why not. Pure: the time and the token's id are
+ * given. */
 #pragma once
 
 #include "base/buffer.h"

@@ -52,7 +52,8 @@ static fallible lenient_base64(struct arena *arena, const json_t *value, const c
     return result.code == RESULT_INVALID ? FAIL_AT(INVALID, "attest.request.base64", name) : result;
 }
 
-static fallible required_base64(struct arena *arena, const json_t *object, const char *name, struct bytes *out)
+static fallible required_base64(struct arena *arena, const json_t *object, const char *name,
+                                struct bytes *out)
 {
     const json_t *value;
     TRY(find_member(object, name, &value));
@@ -63,8 +64,8 @@ static fallible required_base64(struct arena *arena, const json_t *object, const
 }
 
 /* {"data":b64u,"dataType":"JSON"|"Binary"} */
-static fallible read_data(struct arena *arena, const json_t *value, const char *name, struct bytes *out_octets,
-                          json_t **out_parsed)
+static fallible read_data(struct arena *arena, const json_t *value, const char *name,
+                          struct bytes *out_octets, json_t **out_parsed)
 {
     const json_t *type;
     struct text type_text;
@@ -135,7 +136,8 @@ static fallible read_nonce(struct arena *arena, const json_t *body, struct text 
     if (value == NULL) {
         return OK;
     }
-    if (!result_is_ok(json_text(value, &nonce)) || nonce.size > NONCE_BYTES_MAX || !text_is_printable_utf8(nonce)) {
+    if (!result_is_ok(json_text(value, &nonce)) || nonce.size > NONCE_BYTES_MAX ||
+        !text_is_printable_utf8(nonce)) {
         return FAIL_AT(INVALID, "attest.request.member", "nonce");
     }
     return arena_copy_text(arena, nonce, out);

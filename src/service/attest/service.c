@@ -4,8 +4,8 @@
 
 enum { BODY_BYTES_MAX = 1024 * 1024 };
 
-static fallible error_reply(struct http_request *request, struct http_reply *reply, int status, const char *code,
-                            struct text message)
+static fallible error_reply(struct http_request *request, struct http_reply *reply, int status,
+                            const char *code, struct text message)
 {
     scoped_json *object = json_object();
     TRY(json_set(object, "error", json_object()));
@@ -32,7 +32,8 @@ static const char *azure_code(enum result_code code)
     }
 }
 
-void attest_service_fail(void *self, struct http_request *request, struct result failure, struct http_reply *reply)
+void attest_service_fail(void *self, struct http_request *request, struct result failure,
+                         struct http_reply *reply)
 {
     (void)self;
     const char *code = azure_code(failure.code);
@@ -108,9 +109,19 @@ static fallible get_openid(void *self, struct http_request *request, struct http
 {
     static const char *const responses[] = {"token", "none"};
     static const char *const algorithms[] = {"RS256"};
-    static const char *const claims[] = {
-        "iss", "iat", "nbf", "exp", "jti", "nonce", "x-ms-ver", "x-ms-attestation-type", "x-ms-policy-hash",
-        "x-ms-runtime", "x-ms-inittime", "x-ms-sevsnpvm-launchmeasurement", "x-ms-sevsnpvm-is-debuggable"};
+    static const char *const claims[] = {"iss",
+                                         "iat",
+                                         "nbf",
+                                         "exp",
+                                         "jti",
+                                         "nonce",
+                                         "x-ms-ver",
+                                         "x-ms-attestation-type",
+                                         "x-ms-policy-hash",
+                                         "x-ms-runtime",
+                                         "x-ms-inittime",
+                                         "x-ms-sevsnpvm-launchmeasurement",
+                                         "x-ms-sevsnpvm-is-debuggable"};
     const struct attest_service *service = self;
     scoped_json *object = json_object();
     struct text certs, revoke;

@@ -1,7 +1,8 @@
-/* attest/service.h: the HTTP face of truce-attest: the calls of Azure Attestation that a room and its parties need.
+/* attest/service.h: the HTTP face of truce-attest: the calls of Azure Attestation that a room and its parties
+ * need.
  *
- * POST /attest/SevSnpVm, GET /certs, GET /.well-known/openid-configuration, GET /policies/{type}. Nobody signs in, as there.
- * Errors are {"error":{"code","message"}} with Azure's codes. */
+ * POST /attest/SevSnpVm, GET /certs, GET /.well-known/openid-configuration, GET /policies/{type}. Nobody
+ * signs in, as there. Errors are {"error":{"code","message"}} with Azure's codes. */
 #pragma once
 
 #include "base/world.h"
@@ -18,4 +19,5 @@ extern const struct http_route attest_routes[];
 extern const size_t attest_route_count;
 
 /* For `http_server_options.fail`. */
-void attest_service_fail(void *self, struct http_request *request, struct result failure, struct http_reply *reply);
+void attest_service_fail(void *self, struct http_request *request, struct result failure,
+                         struct http_reply *reply);

@@ -1,5 +1,6 @@
 /* Making a vault's folder, and connecting authorities to it. */
 #include "base/encode.h"
+#include "service/setup/address.h"
 #include "service/setup/file.h"
 #include "service/setup/program.h"
 #include "service/setup/tls.h"
@@ -21,36 +22,6 @@ struct init {
 static void init_release(struct init *init)
 {
     arena_release(&init->arena);
-}
-
-/* Fixes listening port and URL to each other: the port is written down, so that the URL in everybody's files
- * stays right. */
-static fallible choose_addresses(struct init *init, const struct vault_init_options *options)
-{
-    struct url url;
-    char address[64];
-    uint16_t port;
-    TRY(url_parse(&init->arena, options->url, &url));
-    REQUIRE(text_is(url.scheme, "https") && text_is(url.path, "/") && url.query.size == 0, INVALID,
-            "vault.init.url");
-    struct text listen = options->listen;
-    if (listen.size == 0) {
-        TRY(arena_printf(&init->arena, &listen, "127.0.0.1:%u", url.has_port ? url.port : 0));
-    }
-    TRY(http_listen_parse(listen, address, &port));
-    if (port == 0) {
-        TRY(http_choose_port(listen, &port));
-    }
-    bool is_v6 = strchr(address, ':') != NULL;
-    TRY(arena_printf(&init->arena, &init->listen, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
-                     port));
-    bool host_is_v6 = memchr(url.host.data, ':', url.host.size) != NULL;
-    uint16_t public_port = url.has_port ? url.port : port;
-    TRY(arena_printf(&init->arena, &init->url, "https://%s%.*s%s", host_is_v6 ? "[" : "", TEXT_ARGS(url.host),
-                     host_is_v6 ? "]" : ""));
-    return public_port == 443
-               ? OK
-               : arena_printf(&init->arena, &init->url, "%.*s:%u", TEXT_ARGS(init->url), public_port);
 }
 
 static fallible write_config(struct init *init)
@@ -142,7 +113,10 @@ fallible vault_init(const struct world *world, const struct vault_init_options *
     struct text authorities;
     arena_init(&init.arena, INIT_ARENA_BYTES_MAX);
     REQUIRE(text_is_name(options->party), INVALID, "vault.init.party");
-    TRY(choose_addresses(&init, options));
+    struct service_address address;
+    TRY(service_address_settle(&init.arena, options->url, options->listen, &address));
+    init.url = address.url;
+    init.listen = address.listen;
     TRY(folder_create(init.folder));
     TRY(folder_is_unused(&init.arena, init.folder, "config.json"));
     TRY(folder_is_unused(&init.arena, init.folder, "master.key"));

@@ -1,5 +1,5 @@
-/* Handler: release. The order of checks is that of doc/formats.md §2 and fixed: caller (admit), request, key,
- * token, policy, wrapping key, key once more, record, answer. */
+/* Handler: release. The order of checks is fixed: caller (admit), request, key, token, policy, wrapping key,
+ * key once more, record, answer. */
 #include "attest/runtime_data.h"
 #include "service/vault/record.h"
 #include "service/vault/release_answer.h"

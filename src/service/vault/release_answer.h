@@ -1,7 +1,9 @@
 /* vault/release_answer.h: the signed answer of Secure Key Release (the JWS that `release` returns).
  *
- * {"request":{…},"response":{"key":{"key":{…,"key_hsm":b64u({"schema_version":"1.0","header":{…},"ciphertext":b64u})},"attributes",
- * "release_policy"}}}, signed RS256, with the certificate chain in `x5c`. Pure but for randomness. */
+ * {"request":{…},"response":{"key":{"key":{…,"key_hsm":b64u(TRANSFER)},"attributes","release_policy"}}} with
+ * TRANSFER
+ * {"schema_version":"1.0","header":{"alg":"dir","enc","kid"},"ciphertext":b64u}; signed RS256, with the
+ * certificate chain in `x5c`. Pure but for randomness. */
 #pragma once
 
 #include "base/json.h"

@@ -26,8 +26,12 @@ static int open_fixture(void **state)
     assert_ok(key_generate(KEY_RSA, 2048, &fixture->rsa));
     assert_ok(key_generate(KEY_RSA, 2048, &fixture->stranger));
     assert_ok(key_generate(KEY_EC_P256, 0, &fixture->ec));
-    struct runtime_data run = {.purpose = RUNTIME_RUN, .nonce = {7}, .contract = {{1}}, .run_request = {{2}},
-                               .encryption_key = fixture->rsa, .receipt_key = fixture->ec};
+    struct runtime_data run = {.purpose = RUNTIME_RUN,
+                               .nonce = {7},
+                               .contract = {{1}},
+                               .run_request = {{2}},
+                               .encryption_key = fixture->rsa,
+                               .receipt_key = fixture->ec};
     struct runtime_data instance = {.purpose = RUNTIME_INSTANCE, .encryption_key = fixture->ec};
     assert_ok(runtime_data_build(&fixture->arena, &run, &fixture->run_octets));
     assert_ok(runtime_data_build(&fixture->arena, &instance, &fixture->instance_octets));
@@ -121,7 +125,8 @@ static void runtime_data_is_strict(void **state)
         assert_string_equal(result.why, bad_runtime[i].want);
         assert_null(out.encryption_key.pkey);
     }
-    struct runtime_data wrong = {.purpose = RUNTIME_RUN, .encryption_key = fixture->ec, .receipt_key = fixture->ec};
+    struct runtime_data wrong = {
+        .purpose = RUNTIME_RUN, .encryption_key = fixture->ec, .receipt_key = fixture->ec};
     struct bytes octets;
     assert_why(runtime_data_build(&fixture->arena, &wrong, &octets), INVALID, "runtime.key.kind");
     wrong.purpose = RUNTIME_NONE;
@@ -155,8 +160,9 @@ static void real_reports_parse(void **state)
         const char *name;
         uint32_t version;
     } rows[] = {
-        {"genoa-v3-tsm", 3},  {"genoa-v5", 5},         {"milan-v2-azure", 2}, {"milan-v2-debugpolicy", 2},
-        {"milan-v3-caci", 3}, {"milan-v3-caci-cleanroom-enc", 3}, {"milan-v3-vlek-aws-use2", 3}, {"turin-v5-caci", 5},
+        {"genoa-v3-tsm", 3},           {"genoa-v5", 5},      {"milan-v2-azure", 2},
+        {"milan-v2-debugpolicy", 2},   {"milan-v3-caci", 3}, {"milan-v3-caci-cleanroom-enc", 3},
+        {"milan-v3-vlek-aws-use2", 3}, {"turin-v5-caci", 5},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         scoped_buffer file;
@@ -237,13 +243,15 @@ static struct bytes jwks_of(struct fixture *fixture, const struct key *key, cons
 
 static struct token_authority authority_of(const struct key *key)
 {
-    struct token_authority authority = {.issuer = TEXT(ISSUER "/"), .key_count = 1, .policy_hash = TEXT("abc")};
+    struct token_authority authority = {
+        .issuer = TEXT(ISSUER "/"), .key_count = 1, .policy_hash = TEXT("abc")};
     assert_ok(key_pin(key, &authority.keys[0]));
     return authority;
 }
 
 static struct result verify(struct fixture *fixture, struct text token, struct bytes jwks,
-                            const struct token_authority *authority, const struct token_demand *demand, json_t **out)
+                            const struct token_authority *authority, const struct token_demand *demand,
+                            json_t **out)
 {
     scoped_jwt_keys keys = {0};
     assert_ok(jwt_keys_from_jwks(&fixture->arena, jwks, &keys));
@@ -283,7 +291,8 @@ static void every_wrong_claim_is_refused(void **state)
     struct token_case cases[] = {
         {"other issuer", "iss", json_string("https://attest.example.org"), "token.issuer", RESULT_UNTRUSTED},
         {"two slashes", "iss", json_string(ISSUER "//"), "token.issuer", RESULT_UNTRUSTED},
-        {"issuer of another case", "iss", json_string("https://Attest.example"), "token.issuer", RESULT_UNTRUSTED},
+        {"issuer of another case", "iss", json_string("https://Attest.example"), "token.issuer",
+         RESULT_UNTRUSTED},
         {"no issuer", "iss", NULL, "token.issuer", RESULT_UNTRUSTED},
         {"issuer no text", "iss", json_integer(1), "token.issuer", RESULT_UNTRUSTED},
         {"other version", "x-ms-ver", json_string("2.0"), "token.version", RESULT_UNTRUSTED},
@@ -332,7 +341,8 @@ static void only_pinned_keys_sign(void **state)
     struct bytes strangers = jwks_of(fixture, &fixture->stranger, "k");
     struct text good = token_of(fixture, claims, &fixture->rsa, KEY_RS256, "k");
     struct text forged = token_of(fixture, claims, &fixture->stranger, KEY_RS256, "k");
-    assert_why(verify(fixture, forged, strangers, &authority, &demand, &out), UNTRUSTED, "token.key_not_pinned");
+    assert_why(verify(fixture, forged, strangers, &authority, &demand, &out), UNTRUSTED,
+               "token.key_not_pinned");
     assert_why(verify(fixture, forged, jwks, &authority, &demand, &out), UNTRUSTED, "jwt.signature");
     struct text unknown = token_of(fixture, claims, &fixture->rsa, KEY_RS256, "other");
     assert_why(verify(fixture, unknown, jwks, &authority, &demand, &out), UNTRUSTED, "token.key_unknown");
@@ -348,13 +358,14 @@ static void only_pinned_keys_sign(void **state)
     assert_false(token_issuer_equal(TEXT(""), TEXT("")));
 }
 
-static struct bytes jwks_with_x5c(struct fixture *fixture, const struct key *certified, const struct key *stated)
+static struct bytes jwks_with_x5c(struct fixture *fixture, const struct key *certified,
+                                  const struct key *stated)
 {
     scoped_certificate certificate = {0};
     scoped_buffer der;
     buffer_init(&der, 65536);
-    struct certificate_request request = {.subject_key = certified, .common_name = TEXT("t"), .not_before = NOW,
-                                          .not_after = NOW + 1};
+    struct certificate_request request = {
+        .subject_key = certified, .common_name = TEXT("t"), .not_before = NOW, .not_after = NOW + 1};
     assert_ok(certificate_issue(&fixture->world, &request, NULL, certified, &certificate));
     assert_ok(certificate_to_der(&certificate, &der));
     struct text base64, text;
@@ -385,11 +396,13 @@ static void keys_come_as_certificates(void **state)
     assert_ok(x5c_keys_from_jwks(&fixture->arena, jwks_with_x5c(fixture, &fixture->rsa, NULL), &bare));
     assert_int_equal(bare.count, 1);
     assert_true(digest_equal(&bare.rows[0].pin, &pin));
-    assert_ok(x5c_keys_from_jwks(&fixture->arena, jwks_with_x5c(fixture, &fixture->rsa, &fixture->rsa), &both));
+    assert_ok(
+        x5c_keys_from_jwks(&fixture->arena, jwks_with_x5c(fixture, &fixture->rsa, &fixture->rsa), &both));
     assert_true(digest_equal(&both.rows[0].pin, &pin));
     assert_ok(x5c_keys_from_jwks(&fixture->arena, jwks_of(fixture, &fixture->rsa, "k"), &plain));
     assert_int_equal(plain.count, 1);
-    assert_why(x5c_keys_from_jwks(&fixture->arena, jwks_with_x5c(fixture, &fixture->stranger, &fixture->rsa), &refused),
+    assert_why(x5c_keys_from_jwks(&fixture->arena, jwks_with_x5c(fixture, &fixture->stranger, &fixture->rsa),
+                                  &refused),
                UNTRUSTED, "x5c.key_differs");
     assert_int_equal(refused.count, 0);
 }
@@ -398,8 +411,9 @@ static void keys_come_as_certificates(void **state)
 
 #define POLICY(rest) "{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"" ISSUER "/\"," rest "}]}"
 #define ALL(conditions) POLICY("\"allOf\":[" conditions "]")
-#define CLAIMS                                                                                                         \
-    "{\"type\":\"sim\",\"flag\":false,\"n\":7,\"neg\":-3,\"a\":{\"b\":{\"c\":\"deep\"},\"b.c\":\"longer\"},\"a.x\":\"dot\","         \
+#define CLAIMS                                                                                               \
+    "{\"type\":\"sim\",\"flag\":false,\"n\":7,\"neg\":-3,\"a\":{\"b\":{\"c\":\"deep\"},\"b.c\":\"longer\"}," \
+    "\"a.x\":\"dot\","                                                                                       \
     "\"list\":[\"sim\"],\"object\":{},\"digits\":\"12\",\"null\":null}"
 
 static const struct {
@@ -410,7 +424,8 @@ static const struct {
     {ALL("{\"claim\":\"type\",\"equals\":\"sim\"}"), NULL, NULL},
     {ALL("{\"claim\":\"type\",\"equals\":\"Sim\"}"), "release_policy.claim.differs", "type"},
     {ALL("{\"claim\":\"type\",\"condition\":\"equals\",\"value\":\"sim\"}"), NULL, NULL},
-    {ALL("{\"claim\":\"type\",\"condition\":\"equals\",\"value\":\"sin\"}"), "release_policy.claim.differs", "type"},
+    {ALL("{\"claim\":\"type\",\"condition\":\"equals\",\"value\":\"sin\"}"), "release_policy.claim.differs",
+     "type"},
     {ALL("{\"claim\":\"flag\",\"equals\":\"false\"}"), NULL, NULL},
     {ALL("{\"claim\":\"flag\",\"equals\":false}"), NULL, NULL},
     {ALL("{\"claim\":\"flag\",\"equals\":\"true\"}"), "release_policy.claim.differs", "flag"},
@@ -442,17 +457,22 @@ static const struct {
     {ALL("{\"claim\":\"a.x\",\"equals\":\"dot\"}"), NULL, NULL},
     {ALL("{\"claim\":\"type.x\",\"equals\":\"sim\"}"), "release_policy.claim.absent", "type.x"},
     {ALL("{\"claim\":\"a.\",\"equals\":\"sim\"}"), "release_policy.claim.absent", "a."},
-    {ALL("{\"claim\":\"type\",\"equals\":\"sim\"},{\"claim\":\"n\",\"equals\":\"8\"}"), "release_policy.claim.differs", "n"},
-    {POLICY("\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"claim\":\"type\",\"equals\":\"sim\"}]"), NULL, NULL},
+    {ALL("{\"claim\":\"type\",\"equals\":\"sim\"},{\"claim\":\"n\",\"equals\":\"8\"}"),
+     "release_policy.claim.differs", "n"},
+    {POLICY("\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"claim\":\"type\",\"equals\":\"sim\"}]"), NULL,
+     NULL},
     {POLICY("\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"claim\":\"flag\",\"equals\":\"x\"}]"),
      "release_policy.claim.differs", "n"},
-    {ALL("{\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"allOf\":[{\"claim\":\"n\",\"equals\":7}]}]}"), NULL, NULL},
+    {ALL("{\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"allOf\":[{\"claim\":\"n\",\"equals\":7}]}]}"),
+     NULL, NULL},
     {ALL("{\"anyOf\":[{\"claim\":\"n\",\"equals\":\"8\"},{\"allOf\":[{\"claim\":\"n\",\"equals\":9}]}]}"),
      "release_policy.claim.differs", "n"},
-    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"https://other.example\",\"allOf\":[{\"claim\":\"type\",\"exists\":"
+    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"https://"
+     "other.example\",\"allOf\":[{\"claim\":\"type\",\"exists\":"
      "true}]}]}",
      "release_policy.authority.none", NULL},
-    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"https://other.example\",\"allOf\":[{\"claim\":\"n\",\"equals\":1}]},"
+    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"https://"
+     "other.example\",\"allOf\":[{\"claim\":\"n\",\"equals\":1}]},"
      "{\"authority\":\"" ISSUER "\",\"allOf\":[{\"claim\":\"n\",\"equals\":8}]},"
      "{\"authority\":\"" ISSUER "\",\"allOf\":[{\"claim\":\"n\",\"equals\":7}]}]}",
      NULL, NULL},
@@ -489,7 +509,8 @@ static const struct {
     {"{\"version\":\"1.0.0\",\"anyOf\":{}}", "release_policy.list.empty"},
     {"{\"version\":\"1.0.0\",\"anyOf\":[7]}", "release_policy.entry.form"},
     {"{\"version\":\"1.0.0\",\"anyOf\":[{\"allOf\":[]}]}", "release_policy.authority.form"},
-    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"\",\"allOf\":[]}]}", "release_policy.authority.form"},
+    {"{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"\",\"allOf\":[]}]}",
+     "release_policy.authority.form"},
     {POLICY("\"x\":1"), "release_policy.node.members"},
     {POLICY("\"allOf\":[]"), "release_policy.list.empty"},
     {POLICY("\"anyOf\":[]"), "release_policy.list.empty"},
@@ -514,7 +535,8 @@ static const struct {
     {ALL("{\"claim\":\"a\",\"less\":\"1234567890123456789\"}"), "release_policy.condition.value"},
     {ALL("{\"claim\":\"a\",\"exists\":\"yes\"}"), "release_policy.condition.value"},
     {ALL("{\"claim\":\"a\",\"equals\":\"b\",\"equals\":\"c\"}"), "json.duplicate_member"},
-    {ALL("{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"claim\":\"a\",\"equals\":"
+    {ALL("{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"allOf\":[{"
+         "\"claim\":\"a\",\"equals\":"
          "\"b\"}]}]}]}]}]}]}]}]}"),
      "release_policy.depth"},
     {"{", "json.syntax"},
@@ -535,7 +557,8 @@ static void policies_are_strict(void **state)
     }
     scoped_buffer big;
     buffer_init(&big, 1024 * 1024);
-    assert_ok(buffer_add_text(&big, TEXT("{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"x\",\"allOf\":[")));
+    assert_ok(
+        buffer_add_text(&big, TEXT("{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"x\",\"allOf\":[")));
     for (int i = 0; i < RELEASE_POLICY_NODES_MAX + 1; i++) {
         assert_ok(buffer_printf(&big, "%s{\"claim\":\"a\",\"exists\":true}", i == 0 ? "" : ","));
     }
@@ -563,19 +586,24 @@ static const struct {
     {ALL(M "," R), false},
     {ALL("{\"allOf\":[" T("sim") "]},{\"allOf\":[" M "," R "]}"), true},
     {POLICY("\"anyOf\":[" T("sim") "," M "," R "]"), false},
-    {POLICY("\"anyOf\":[{\"allOf\":[" T("sim") "," M "," R "]},{\"allOf\":[" T("sim") "," R "," M "]}]"), true},
+    {POLICY("\"anyOf\":[{\"allOf\":[" T("sim") "," M "," R "]},{\"allOf\":[" T("sim") "," R "," M "]}]"),
+     true},
     {POLICY("\"anyOf\":[{\"allOf\":[" T("sim") "," M "," R "]}," T("sim") "]"), false},
     {ALL(T("sevsnpvm") "," H "," M), true},
     {ALL(T("sevsnpvm") "," H), false},
     {ALL(T("sevsnpvm") "," M), false},
-    {ALL(T("sevsnpvm") "," H ",{\"claim\":\"x-ms-compliance-status\",\"equals\":\"azure-compliant-uvm\"}"), true},
-    {ALL(T("sevsnpvm") "," H ",{\"claim\":\"x-ms-compliance-status\",\"equals\":\"azure-compliant-cvm\"}"), false},
+    {ALL(T("sevsnpvm") "," H ",{\"claim\":\"x-ms-compliance-status\",\"equals\":\"azure-compliant-uvm\"}"),
+     true},
+    {ALL(T("sevsnpvm") "," H ",{\"claim\":\"x-ms-compliance-status\",\"equals\":\"azure-compliant-cvm\"}"),
+     false},
     {ALL(T("sgx") ",{\"claim\":\"x-ms-sgx-mrenclave\",\"equals\":\"ab\"}"), true},
     {ALL(T("sgx") ",{\"claim\":\"x-ms-sgx-mrsigner\",\"equals\":\"ab\"}"), false},
     {ALL(T("sgx") ",{\"claim\":\"x-ms-sgx-mrenclave\",\"notEquals\":\"ab\"}"), false},
     {ALL(T("sgx") ",{\"claim\":\"x-ms-sgx-mrenclave\",\"equals\":\"\"}"), false},
     {ALL(T("sgx") ",{\"claim\":\"x-ms-sgx-mrenclave\",\"exists\":true}"), false},
-    {ALL(T("azurevm") ",{\"claim\":\"x-ms-isolation-tee.x-ms-sevsnpvm-launchmeasurement\",\"equals\":\"ab\"}"), false},
+    {ALL(T(
+         "azurevm") ",{\"claim\":\"x-ms-isolation-tee.x-ms-sevsnpvm-launchmeasurement\",\"equals\":\"ab\"}"),
+     false},
 };
 
 static void a_policy_must_name_code(void **state)
@@ -595,7 +623,8 @@ static void what_we_build_holds(void **state)
     struct fixture *fixture = *state;
     char hex[97] = {0};
     memset(hex, 'a', 96);
-    const struct release_policy_authority authorities[] = {{TEXT(ISSUER), TEXT("abc")}, {TEXT("https://b.example"), {0}}};
+    const struct release_policy_authority authorities[] = {{TEXT(ISSUER), TEXT("abc")},
+                                                           {TEXT("https://b.example"), {0}}};
     struct release_policy_tee tee = {TEXT("sim"), text_of(hex), {{3}}};
     const struct digest contract = {{1}}, other = {{9}};
     struct bytes octets;
@@ -614,12 +643,14 @@ static void what_we_build_holds(void **state)
     assert_ok(json_set_text(claims, "x-truce-simulation-root", root));
     assert_ok(json_set(claims, "x-ms-sevsnpvm-is-debuggable", json_false()));
     assert_int_equal(release_policy_evaluate(&policy, TEXT(ISSUER), claims).verdict, VERDICT_ALLOW);
-    assert_int_equal(release_policy_evaluate(&policy, TEXT("https://b.example/"), claims).verdict, VERDICT_ALLOW);
+    assert_int_equal(release_policy_evaluate(&policy, TEXT("https://b.example/"), claims).verdict,
+                     VERDICT_ALLOW);
     assert_ok(json_set(claims, "x-ms-sevsnpvm-is-debuggable", json_true()));
-    assert_string_equal(release_policy_evaluate(&policy, TEXT(ISSUER), claims).claim.data, "x-ms-sevsnpvm-is-debuggable");
+    assert_string_equal(release_policy_evaluate(&policy, TEXT(ISSUER), claims).claim.data,
+                        "x-ms-sevsnpvm-is-debuggable");
     tee.type = TEXT("sevsnpvm");
-    assert_why(release_policy_build(&fixture->arena, authorities, 2, &tee, 1, &contract, &octets), UNSUPPORTED,
-               "release_policy.tee");
+    assert_why(release_policy_build(&fixture->arena, authorities, 2, &tee, 1, &contract, &octets),
+               UNSUPPORTED, "release_policy.tee");
     tee = (struct release_policy_tee){TEXT("sim"), TEXT("aa"), {{3}}};
     assert_why(release_policy_build(&fixture->arena, authorities, 2, &tee, 1, &contract, &octets), INVALID,
                "release_policy.measurement");

@@ -4,14 +4,16 @@
 
 static const char *const members[] = {"family", "report", "certificates", NULL};
 
-static fallible certificate_at(struct arena *arena, const json_t *certificates, size_t index, struct bytes *out)
+static fallible certificate_at(struct arena *arena, const json_t *certificates, size_t index,
+                               struct bytes *out)
 {
     struct text text;
     if (!result_is_ok(json_text(json_array_get(certificates, index), &text))) {
         return FAIL_AT(INVALID, "evidence.certificate.form", "certificates");
     }
     struct result result = decode_base64url(arena, text, out);
-    return result.code == RESULT_INVALID ? FAIL_AT(INVALID, "evidence.certificate.form", "certificates") : result;
+    return result.code == RESULT_INVALID ? FAIL_AT(INVALID, "evidence.certificate.form", "certificates")
+                                         : result;
 }
 
 fallible evidence_from_json(struct arena *arena, const json_t *untrusted_json, struct evidence *out)

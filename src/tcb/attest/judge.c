@@ -46,8 +46,8 @@ fallible judgement_absorb(struct evidence_judgement *judgement, struct result re
     return OK;
 }
 
-fallible evidence_judge(struct arena *arena, const struct evidence *untrusted_evidence, struct bytes runtime_data,
-                        const struct evidence_trust *trust, int64_t unix_seconds,
+fallible evidence_judge(struct arena *arena, const struct evidence *untrusted_evidence,
+                        struct bytes runtime_data, const struct evidence_trust *trust, int64_t unix_seconds,
                         struct evidence_judgement *out)
 {
     scoped_evidence_judgement judgement = {0};
@@ -63,7 +63,8 @@ fallible evidence_judge(struct arena *arena, const struct evidence *untrusted_ev
         struct family_case question = {untrusted_evidence, runtime_data, trust, unix_seconds};
         TRY(family->judge(arena, &question, &judgement));
     }
-    ASSERT((judgement.verdict == VERDICT_ALLOW) == (judgement.failure_count == 0 && judgement.claims != NULL));
+    ASSERT((judgement.verdict == VERDICT_ALLOW) ==
+           (judgement.failure_count == 0 && judgement.claims != NULL));
     if (judgement.verdict != VERDICT_ALLOW) {
         judgement.root = (struct digest){0};
     }

@@ -1,8 +1,8 @@
 /* attest/judge.h: judging hardware evidence: bytes, trust and time in, verdict and claims out.
  *
  * Pure: no clock, no network, no files, no globals. One table (judge.c) has a row per family; a family is one
- * file with one function. The same code runs in truce-attest, in truce-vault and in `truce`. It reads X.509 and
- * is therefore a library of its own (attest_judge) that the room never links.
+ * file with one function. The same code runs in truce-attest, in truce-vault and in `truce`. It reads X.509
+ * and is therefore a library of its own (attest_judge) that the room never links.
  *
  * Who the code is, is not judged here: the claims name the measurement, and release policies and trust files
  * decide about it. */
@@ -31,8 +31,8 @@ struct evidence_judgement {
     /* Stable reasons of all checks that failed ("sim.signature"), static; empty when allowed. */
     const char *failures[EVIDENCE_FAILURES_MAX];
     size_t failure_count;
-    json_t *claims;         /* the family's claims as Azure Attestation names them; NULL when denied */
-    struct digest root;     /* the pin that the chain ended in; zero when denied */
+    json_t *claims;           /* the family's claims as Azure Attestation names them; NULL when denied */
+    struct digest root;       /* the pin that the chain ended in; zero when denied */
     struct bytes measurement; /* in the arena; empty when denied */
 };
 

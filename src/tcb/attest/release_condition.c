@@ -1,9 +1,18 @@
 #include "attest/release_condition.h"
 
-enum comparison { EQUALS, NOT_EQUALS, LESS, LESS_OR_EQUALS, GREATER, GREATER_OR_EQUALS, EXISTS, OPERATOR_COUNT };
+enum comparison {
+    EQUALS,
+    NOT_EQUALS,
+    LESS,
+    LESS_OR_EQUALS,
+    GREATER,
+    GREATER_OR_EQUALS,
+    EXISTS,
+    OPERATOR_COUNT
+};
 
-static const char *const operator_names[OPERATOR_COUNT] = {"equals",  "notEquals",       "less",  "lessOrEquals",
-                                                           "greater", "greaterOrEquals", "exists"};
+static const char *const operator_names[OPERATOR_COUNT] = {
+    "equals", "notEquals", "less", "lessOrEquals", "greater", "greaterOrEquals", "exists"};
 
 static bool operator_of(const char *name, enum comparison *out)
 {
@@ -57,7 +66,8 @@ static void scalar_of(const json_t *value, struct scalar *out)
     } else if (json_is_boolean(value)) {
         out->text = json_is_true(value) ? TEXT("true") : TEXT("false");
     } else if (json_is_integer(value)) {
-        int size = snprintf(out->digits, sizeof out->digits, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        int size =
+            snprintf(out->digits, sizeof out->digits, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         out->text = (struct text){out->digits, (size_t)size};
     } else {
         out->is_valid = false;
@@ -91,8 +101,8 @@ static bool is_ordering(enum comparison comparison)
 fallible release_condition_check(const json_t *condition)
 {
     const json_t *claim = json_object_get(condition, "claim");
-    REQUIRE(json_is_string(claim) && json_string_length(claim) > 0 && json_string_length(claim) <= 256, INVALID,
-            "release_policy.condition.claim");
+    REQUIRE(json_is_string(claim) && json_string_length(claim) > 0 && json_string_length(claim) <= 256,
+            INVALID, "release_policy.condition.claim");
     REQUIRE(text_is_printable_utf8(release_condition_claim(condition)), INVALID,
             "release_policy.condition.claim");
     enum comparison comparison;
@@ -177,8 +187,8 @@ struct text release_condition_demands(const json_t *condition, const char *path)
 {
     enum comparison comparison;
     const json_t *value;
-    if (!text_is(release_condition_claim(condition), path) || !read_operator(condition, &comparison, &value) ||
-        comparison != EQUALS || !json_is_string(value)) {
+    if (!text_is(release_condition_claim(condition), path) ||
+        !read_operator(condition, &comparison, &value) || comparison != EQUALS || !json_is_string(value)) {
         return (struct text){0};
     }
     return (struct text){json_string_value(value), json_string_length(value)};

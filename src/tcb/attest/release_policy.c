@@ -37,7 +37,8 @@ static fallible check_list(const json_t *node, size_t members_beside, size_t dep
     REQUIRE(depth <= RELEASE_POLICY_DEPTH_MAX, LIMIT, "release_policy.depth");
     bool all;
     const json_t *list = node_list(node, &all);
-    REQUIRE(list != NULL && json_object_size(node) == 1 + members_beside, INVALID, "release_policy.node.members");
+    REQUIRE(list != NULL && json_object_size(node) == 1 + members_beside, INVALID,
+            "release_policy.node.members");
     REQUIRE(json_is_array(list), INVALID, "release_policy.list.form");
     REQUIRE(json_array_size(list) > 0, INVALID, "release_policy.list.empty");
     const json_t *child;

@@ -14,8 +14,8 @@ enum demand {
     DEMAND_MRENCLAVE = 1 << 7,
 };
 
-/* Top-level claims only: the same names inside `x-ms-isolation-tee` describe the firmware of a confidential VM,
- * which any program inside of any such VM can show. */
+/* Top-level claims only: the same names inside `x-ms-isolation-tee` describe the firmware of a confidential
+ * VM, which any program inside of any such VM can show. */
 static const struct {
     const char *claim;
     const char *value; /* NULL: any that is not empty */
@@ -135,7 +135,8 @@ static fallible add_condition(json_t *list, const char *claim, struct text value
     return json_set_text(condition, "equals", value);
 }
 
-static fallible add_entry(struct arena *arena, json_t *entries, const struct release_policy_authority *authority,
+static fallible add_entry(struct arena *arena, json_t *entries,
+                          const struct release_policy_authority *authority,
                           const struct release_policy_tee *tee, struct text contract)
 {
     REQUIRE(text_is(tee->type, "sim"), UNSUPPORTED, "release_policy.tee");
@@ -160,12 +161,13 @@ static fallible add_entry(struct arena *arena, json_t *entries, const struct rel
 }
 
 fallible release_policy_build(struct arena *arena, const struct release_policy_authority authorities[],
-                              size_t authority_count, const struct release_policy_tee tees[], size_t tee_count,
-                              const struct digest *contract, struct bytes *out)
+                              size_t authority_count, const struct release_policy_tee tees[],
+                              size_t tee_count, const struct digest *contract, struct bytes *out)
 {
     REQUIRE(authority_count > 0, INVALID, "release_policy.authority.none");
     REQUIRE(tee_count > 0, INVALID, "release_policy.tee.none");
-    REQUIRE(authority_count * tee_count <= RELEASE_POLICY_AUTHORITIES_MAX, LIMIT, "release_policy.authorities");
+    REQUIRE(authority_count * tee_count <= RELEASE_POLICY_AUTHORITIES_MAX, LIMIT,
+            "release_policy.authorities");
     scoped_json *policy = json_object();
     struct text contract_text, text;
     TRY(digest_to_text(arena, contract, &contract_text));

@@ -36,23 +36,23 @@ struct report {
     uint32_t signature_algorithm;
     uint64_t current_tcb;
     uint64_t platform_info;
-    uint32_t key_info; /* bit 0 author key, 1 masked chip key, 2 to 4 signing key */
-    struct bytes report_data; /* 64 */
-    struct bytes measurement; /* 48 */
-    struct bytes host_data;   /* 32 */
-    struct bytes id_key_digest;     /* 48 */
-    struct bytes author_key_digest; /* 48 */
-    struct bytes report_id;         /* 32 */
+    uint32_t key_info;                      /* bit 0 author key, 1 masked chip key, 2 to 4 signing key */
+    struct bytes report_data;               /* 64 */
+    struct bytes measurement;               /* 48 */
+    struct bytes host_data;                 /* 32 */
+    struct bytes id_key_digest;             /* 48 */
+    struct bytes author_key_digest;         /* 48 */
+    struct bytes report_id;                 /* 32 */
     struct bytes report_id_migration_agent; /* 32 */
-    struct bytes reported_tcb; /* 8: its layout depends on the product */
+    struct bytes reported_tcb;              /* 8: its layout depends on the product */
     uint8_t cpuid_family, cpuid_model, cpuid_stepping; /* version 3 and later, else zero */
-    struct bytes chip_id; /* 64 */
+    struct bytes chip_id;                              /* 64 */
     uint64_t committed_tcb;
     uint8_t current_build, current_minor, current_major;
     uint8_t committed_build, committed_minor, committed_major;
     uint64_t launch_tcb;
     uint64_t launch_mitigation, current_mitigation; /* version 5 */
-    struct bytes signature_r, signature_s; /* 72 each, little-endian */
+    struct bytes signature_r, signature_s;          /* 72 each, little-endian */
     bool reserved_is_zero;       /* every reserved octet of the signed part, as the version defines them */
     bool signature_tail_is_zero; /* the octets after S, which no signature covers */
 };

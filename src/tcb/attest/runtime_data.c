@@ -87,7 +87,8 @@ static fallible read_digest(const json_t *object, const char *name, struct diges
     return result;
 }
 
-static fallible read_run(struct arena *arena, const json_t *object, const json_t *keys, struct runtime_data *out)
+static fallible read_run(struct arena *arena, const json_t *object, const json_t *keys,
+                         struct runtime_data *out)
 {
     static const char *const members[] = {"purpose", "contract", "run_request", "nonce", "keys", NULL};
     TRY(json_only(arena, object, members));

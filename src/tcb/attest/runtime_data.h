@@ -42,6 +42,6 @@ fallible runtime_data_parse(struct arena *arena, struct bytes untrusted_bytes, s
 void runtime_data_bind(struct bytes runtime_data, uint8_t out[static RUNTIME_REPORT_DATA_BYTES]);
 
 /* The one RSA key with `use:enc` (or `key_ops` with "encrypt") of an `x-ms-runtime` object, whoever made it:
- * what a release is wrapped to. INVALID "runtime.key.none", "runtime.key.several", "runtime.key.kind" (not RSA of
- * 2048 to 4096 bits). `out_kid` is borrowed from the object, empty if it has none. */
+ * what a release is wrapped to. INVALID "runtime.key.none", "runtime.key.several", "runtime.key.kind" (not
+ * RSA of 2048 to 4096 bits). `out_kid` is borrowed from the object, empty if it has none. */
 fallible runtime_wrapping_key(const json_t *untrusted_runtime, struct key *out, struct text *out_kid);

@@ -84,7 +84,8 @@ static void check_fields(const struct report *report, const struct evidence_trus
                       "sim.policy.form");
     judgement_require(judgement, (report->policy & REPORT_POLICY_DEBUG) == 0 || trust->insecure_allow_debug,
                       "sim.debug");
-    judgement_require(judgement, (report->policy & REPORT_POLICY_MIGRATION_AGENT) == 0, "sim.migration_agent");
+    judgement_require(judgement, (report->policy & REPORT_POLICY_MIGRATION_AGENT) == 0,
+                      "sim.migration_agent");
     judgement_require(judgement, report->vmpl == 0, "sim.vmpl");
     judgement_require(judgement, report->key_info == 0, "sim.key_info");
 }

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct token_authority authority = {.issuer = TEXT("https://attest.example"), .key_count = 1};
     struct token_demand demand = {.unix_seconds = 1800000000};
     scoped_json *claims = NULL;
-    ASSERT(!result_is_ok(token_verify(&arena, text_of_bytes((struct bytes){data, head}), &keys, &authority, &demand, &claims)));
+    ASSERT(!result_is_ok(token_verify(&arena, text_of_bytes((struct bytes){data, head}), &keys, &authority,
+                                      &demand, &claims)));
     ASSERT(claims == NULL);
     return 0;
 }

@@ -8,5 +8,6 @@
 #include "base/arena.h"
 #include "jose/jwt.h"
 
-/* Like `jwt_keys_from_jwks`, with `x5c`. UNTRUSTED "x5c.key_differs" when n, e and the certificate disagree. */
+/* Like `jwt_keys_from_jwks`, with `x5c`. UNTRUSTED "x5c.key_differs" when n, e and the certificate disagree;
+ * UNSUPPORTED "x5c.mixed" when only some of the keys have one. */
 fallible x5c_keys_from_jwks(struct arena *arena, struct bytes untrusted_jwks, struct jwt_keys *out);

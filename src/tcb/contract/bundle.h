@@ -25,7 +25,8 @@ struct bundle {
 /* Reads the members contract, grants, manifests, policies and, if there, run_request (each a JWS object)
  * of the object, which may have others: the payload of a job, or a receipt bundle. Exactly the documents that
  * the contract pins must be there. INVALID "bundle.manifest.missing", ".unknown" and the like for policies
- * and grants, where = the dataset or party. A bundle is big: keep it in an arena or static storage. */
+ * and grants, where = the dataset or party; then `out` is empty. A bundle is big: keep it in an arena or
+ * static storage. */
 fallible bundle_parse(struct arena *arena, const json_t *untrusted_object, struct bundle *out);
 void bundle_release(struct bundle *bundle);
 #define scoped_bundle defer(bundle_release) struct bundle

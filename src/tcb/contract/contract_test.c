@@ -102,6 +102,8 @@ static const struct refusal refusals[] = {
     {{TEST_POLICY, 0, "/type", "\"dataset-policy/2\""}, "document.type", "policies[0].type"},
     {{TEST_POLICY, .trick = TEST_POLICY_BY_OTHER}, "jws.signature", "insurer/claims"},
     {{TEST_POLICY, .trick = TEST_POLICY_BY_TWO}, "document.signatures", "insurer/claims"},
+    {{TEST_POLICY, 0, "/dataset", "\"flights\""}, "document.dataset", "policies[0].dataset"},
+    {{TEST_POLICY, 0, "/columns/", "{\"use\":[\"approved\"]}"}, "policy.column.name", "policies[0].columns."},
     /* manifests */
     {{TEST_MANIFEST, 0, "/version", "0"}, "json.member.out_of_range", "manifests[0].version"},
     {{TEST_MANIFEST, 0, "/version", "2"}, "bundle.grant.version", "bureau/flights"},
@@ -294,6 +296,10 @@ static const struct refusal refusals[] = {
      "document.size",
      "contract.authorities[1].policy_hash"},
     {{TEST_CONTRACT, 0, "/residency/0", "\"\""}, "contract.residency", "contract.residency[0]"},
+    {{TEST_CONTRACT, 0, "/residency", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"},
+     "document.too_many",
+     "contract.residency"},
+    {{TEST_CONTRACT, 0, "/queries/0/parameters/1", NULL}, "run.sealed.unexpected", "parameters"},
     {{TEST_CONTRACT, 0, "/valid/until", "\"2001-01-01T00:00:00Z\""}, "contract.valid", "contract.valid"},
     {{TEST_CONTRACT, 0, "/valid/from", "\"2026-11-23T21:00:01Z\""}, "contract.not_yet_valid", NULL},
     {{TEST_CONTRACT, 0, "/valid/until", "\"2026-11-23T21:00:00Z\""}, "contract.expired", NULL},
@@ -386,6 +392,47 @@ static void single_changes_are_refused(void **state)
         }
     }
     assert_int_equal(wrong, 0);
+}
+
+/* What a bundle cannot show, because it puts documents where their digests say. */
+static void documents_elsewhere_are_refused(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct test_change none = {0};
+    scoped_json *set = test_set_make(&arena, *state, &none);
+    scoped_bundle bundle = {0};
+    assert_ok(judge(&arena, set, &bundle, TEST_NOW));
+    const struct contract *contract = &bundle.contract;
+    const struct manifest *manifests = bundle.manifests;
+    const struct policy *policies = bundle.policies;
+    assert_ok(bundle_check_dataset(&arena, contract, 0, &manifests[0], &policies[0]));
+    assert_why(bundle_check_dataset(&arena, contract, 0, &manifests[1], &policies[0]), UNTRUSTED,
+               "bundle.manifest.digest");
+    assert_why(bundle_check_dataset(&arena, contract, 0, &manifests[0], &policies[1]), UNTRUSTED,
+               "bundle.policy.digest");
+    assert_why(bundle_check_dataset(&arena, contract, TEST_DATASETS, &manifests[0], &policies[0]), NOT_FOUND,
+               "contract.dataset.unknown");
+    struct grant grant = bundle.grants[1];
+    grant.owner = TEXT("analyst");
+    assert_why(grant_verify(&grant, contract), DENIED, "grant.owner");
+}
+
+static void sealed_parameters_have_a_limit(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    char *value = malloc(RUN_SEALED_BYTES_MAX + 16);
+    assert_non_null(value);
+    memset(value, 'A', RUN_SEALED_BYTES_MAX + 16);
+    memcpy(value, "{\"a\":\"", 6);
+    strcpy(value + RUN_SEALED_BYTES_MAX, "\"}");
+    struct test_change change = {TEST_RUN, 0, "/sealed_parameters", value, TEST_NO_TRICK};
+    scoped_json *set = test_set_make(&arena, *state, &change);
+    free(value);
+    scoped_bundle bundle = {0};
+    assert_why(bundle_parse(&arena, set, &bundle), LIMIT, "run.sealed.size");
+    assert_int_equal(bundle.contract.party_count, 0); /* what failed is empty */
 }
 
 static void the_address_book_is_asked(void **state)
@@ -521,6 +568,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_set_is_accepted),
         cmocka_unit_test(single_changes_are_refused),
+        cmocka_unit_test(documents_elsewhere_are_refused),
+        cmocka_unit_test(sealed_parameters_have_a_limit),
         cmocka_unit_test(the_address_book_is_asked),
         cmocka_unit_test(sealed_parameters_are_checked),
         cmocka_unit_test(the_explanation_cannot_be_imitated),

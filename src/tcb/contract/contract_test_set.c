@@ -101,8 +101,10 @@ static void change_json(json_t *root, const char *path, const char *value)
 
 static void apply(const struct test_change *change, enum test_document document, size_t index, json_t *root)
 {
-    if (change->path != NULL && change->document == document && change->index == index) {
-        change_json(root, change->path, change->value);
+    for (; change != NULL; change = change->also) {
+        if (change->path != NULL && change->document == document && change->index == index) {
+            change_json(root, change->path, change->value);
+        }
     }
 }
 

@@ -46,6 +46,7 @@ struct test_change {
     const char *path;
     const char *value;
     enum test_trick trick;
+    const struct test_change *also; /* further changes, without tricks */
 };
 
 void test_keys_make(struct test_keys *out);

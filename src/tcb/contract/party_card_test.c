@@ -106,6 +106,24 @@ static void cards_are_strict(void **state)
     }
 }
 
+static void a_card_has_two_p256_keys(void **state)
+{
+    struct test_keys other = *(struct test_keys *)*state; /* borrows the keys */
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    scoped_party_card card = {0};
+    other.result[0] = other.signing[0];
+    assert_why(
+        party_card_parse(&arena, make_card(&arena, &other, NULL, NULL, &other.signing[0], NULL), &card),
+        INVALID, "party.key_reused");
+    scoped_key large = {0};
+    assert_ok(key_generate(KEY_EC_P384, 0, &large));
+    other.result[0] = large;
+    assert_why(
+        party_card_parse(&arena, make_card(&arena, &other, NULL, NULL, &other.signing[0], NULL), &card),
+        INVALID, "document.key_kind");
+}
+
 /* A member's text: the thumbprint of a key as a digest. */
 static const char *thumbprint_json(struct arena *arena, const struct key *key)
 {
@@ -233,9 +251,9 @@ static void quoted_text_stays_behind_its_bar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_card_is_signed_by_itself),        cmocka_unit_test(cards_are_strict),
-        cmocka_unit_test(a_rotation_is_signed_by_both_keys), cmocka_unit_test(a_revocation_is_by_a_party),
-        cmocka_unit_test(quoted_text_stays_behind_its_bar),
+        cmocka_unit_test(a_card_is_signed_by_itself), cmocka_unit_test(cards_are_strict),
+        cmocka_unit_test(a_card_has_two_p256_keys),   cmocka_unit_test(a_rotation_is_signed_by_both_keys),
+        cmocka_unit_test(a_revocation_is_by_a_party), cmocka_unit_test(quoted_text_stays_behind_its_bar),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

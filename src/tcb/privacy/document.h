@@ -57,6 +57,10 @@ fallible document_member_names(struct arena *arena, const json_t *object, size_t
 
 /* The owner in a dataset's name "owner/name"; empty where the name has another form. */
 struct text document_dataset_owner(struct text dataset);
+static inline bool document_is_dataset(struct text name)
+{
+    return document_dataset_owner(name).size > 0;
+}
 
 /* Less than, equal to or greater than zero, by octets. */
 int document_compare_text(struct text left, struct text right);

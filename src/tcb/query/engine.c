@@ -183,3 +183,13 @@ const char *engine_type_name(struct arena *arena, duckdb_logical_type type)
     }
     return NULL;
 }
+
+fallible engine_output_name(struct arena *arena, duckdb_prepared_statement statement, idx_t column,
+                            struct text *out)
+{
+    const char *name = duckdb_prepared_statement_column_name(statement, column);
+    REQUIRE(name != NULL, INTERNAL, "query.engine.output_name");
+    struct result copied = arena_copy_text(arena, text_of(name), out);
+    duckdb_free((void *)(uintptr_t)name);
+    return copied;
+}

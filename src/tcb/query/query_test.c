@@ -1,4 +1,4 @@
-#include "query/harness.h"
+#include "query/query_test_harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -191,6 +191,9 @@ static void a_memory_bomb_fails_within_its_limit(void **state)
         "SELECT count(DISTINCT a.t || b.t) FROM t a JOIN t b ON a.grp = b.grp",
     };
     struct world *world = *state;
+    if (getenv("TRUCE_QUERY_UNBOUNDED") != NULL) {
+        skip(); /* a sanitizer's build has no limit on its address space */
+    }
     for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++) {
         struct harness_run run;
         run_sql(world, bombs[i], ONE_NUMBER, 2, 400, 1, 100, &run);
@@ -246,7 +249,9 @@ static void thresholds_hold_on_data(void **state)
         struct harness_run run;
         scoped_json *answer = NULL;
         snprintf(text, sizeof text, vetted, cases[i].sql);
-        assert_int_equal(harness_vet(&world->room, text, &answer), QUERY_FRAME_ACCEPTED);
+        if (harness_vet(&world->room, text, &answer) != QUERY_FRAME_ACCEPTED) {
+            fail_msg("%s: %s", cases[i].sql, json_string_value(json_object_get(answer, "message")));
+        }
         scoped_json *request = json_pack(
             "{s:O,s:[{s:s,s:i,s:[{s:I}]}],s:O,s:i,s:i,s:i,s:i}", "executed", json_object_get(answer, "executed"),
             "tables", "name", "t", "dataset", 1, "parts", "size", (json_int_t)dataset.parts[0].size, "output",

@@ -14,3 +14,7 @@ struct sandbox_limits {
 
 /* INTERNAL where the kernel refuses any step: the caller must then end the process. */
 fallible sandbox_enter(const struct sandbox_limits *limits);
+
+/* False in a build with AddressSanitizer, which reads files and maps terabytes at odd moments: there the filter only kills
+ * and the address space is unlimited. */
+bool sandbox_is_whole(void);

@@ -176,6 +176,12 @@ static fallible source_text(json_t *source, struct buffer *out, bool *out_in_pla
 static const char *sealed_type(struct arena *arena, duckdb_logical_type type, const char **out_cast)
 {
     *out_cast = NULL;
+    char *alias = duckdb_logical_type_get_alias(type);
+    if (alias != NULL) {
+        /* JSON, a VARCHAR by another name, which Parquet would bring back under that name. */
+        duckdb_free(alias);
+        return *out_cast = duckdb_get_type_id(type) == DUCKDB_TYPE_VARCHAR ? "VARCHAR" : NULL;
+    }
     switch (duckdb_get_type_id(type)) {
     case DUCKDB_TYPE_HUGEINT:
         return *out_cast = "DECIMAL(38,0)";
@@ -193,28 +199,29 @@ static const char *sealed_type(struct arena *arena, duckdb_logical_type type, co
 static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckdb_prepared_statement source,
                            idx_t i, struct buffer *select, json_t *schema)
 {
-    const char *name = duckdb_prepared_statement_column_name(source, i);
+    struct text name;
+    TRY(engine_output_name(arena, source, i, &name));
     scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(source, i);
     const char *cast = NULL;
     const char *sealed = sealed_type(arena, type, &cast);
-    bool named = text_is_printable_utf8(text_of(name)) && strlen(name) >= 1 && strlen(name) <= 128;
+    bool named = text_is_printable_utf8(name) && name.size >= 1 && name.size <= 128;
     if (sealed == NULL || !named) {
-        message_keep(unsealed, arena_where(arena, "column \"%s\" has a type or a name that cannot be sealed; "
-                                                  "cast it or leave it out with --sql", name));
+        message_keep(unsealed, arena_where(arena, "column \"%.*s\" has a type or a name that cannot be sealed; "
+                                                  "cast it or leave it out with --sql", TEXT_ARGS(name)));
         return FAIL(UNSUPPORTED, "unsealed.column.type");
     }
     TRY(buffer_add_text(&unsealed->columns, i == 0 ? (struct text){0} : TEXT(",")));
-    TRY(engine_quote_name(&unsealed->columns, text_of(name)));
+    TRY(engine_quote_name(&unsealed->columns, name));
     TRY(buffer_add_text(select, i == 0 ? TEXT("SELECT ") : TEXT(",")));
     TRY(buffer_add_text(select, cast == NULL ? (struct text){0} : TEXT("CAST(")));
-    TRY(engine_quote_name(select, text_of(name)));
+    TRY(engine_quote_name(select, name));
     if (cast != NULL) {
         TRY(buffer_printf(select, " AS %s) AS ", cast));
-        TRY(engine_quote_name(select, text_of(name)));
+        TRY(engine_quote_name(select, name));
     }
     json_t *column = json_object();
     TRY(json_add(schema, column));
-    TRY(json_set_text(column, "name", text_of(name)));
+    TRY(json_set_text(column, "name", name));
     return json_set_text(column, "type", text_of(sealed));
 }
 
@@ -302,9 +309,9 @@ static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t co
     buffer_init(&text, STATEMENT_BYTES_MAX);
     uint64_t numbers[2] = {0};
     char hex[17];
-    TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(place,")));
+    TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(hash(place,")));
     TRY(buffer_add_text(&text, buffer_text(&unsealed->columns)));
-    TRY(buffer_add_text(&text, TEXT(")), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
+    TRY(buffer_add_text(&text, TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
     TRY(rows_text(unsealed, first, count, &text));
     TRY(buffer_add_text(&text, TEXT("))")));
     TRY(numbers_ask(unsealed, buffer_text(&text), numbers, 2));

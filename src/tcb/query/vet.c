@@ -251,7 +251,8 @@ static fallible output_bind(struct vet *vet, struct text executed, json_t *outpu
     REQUIRE(count >= 1 && count <= VET_OUTPUTS_MAX, LIMIT, "vet.output.count");
     for (idx_t i = 0; i < count; i++) {
         scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(prepared, i);
-        struct text name = text_of(duckdb_prepared_statement_column_name(prepared, i));
+        struct text name;
+        TRY(engine_output_name(vet->arena, prepared, i, &name));
         const char *type_name = engine_type_name(vet->arena, type);
         json_t *column = json_object();
         TRY(json_add(output, column));

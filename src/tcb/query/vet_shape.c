@@ -116,22 +116,44 @@ static json_t *item_by_name(const struct block *block, struct text name)
     return NULL;
 }
 
+/* Whether a table has a column `name`, and whether `meant` is one of them. */
+static void columns_compare(const struct block *block, struct text name, const json_t *meant, bool *out_any,
+                            bool *out_same)
+{
+    *out_any = *out_same = false;
+    for (size_t i = 0; i < block->scope.count; i++) {
+        const struct vet_table *table = block->scope.items[i].table;
+        size_t column = column_find(table, name);
+        if (column < table->column_count) {
+            scoped_json *reference = ast_column(block->scope.items[i].alias, table->columns[column]);
+            *out_any = true;
+            *out_same = *out_same || json_equal(reference, meant);
+        }
+    }
+}
+
 static fallible resolve_plain(struct block *block, json_t *reference, json_t **out)
 {
-    json_t *names = json_object_get(reference, "column_names");
-    struct text name = text_of(json_string_value(json_array_get(names, 0)));
-    scoped_json *column = NULL;
-    TRY(column_by_name(block, reference, name, &column));
+    struct text name = text_of(json_string_value(json_array_get(json_object_get(reference, "column_names"), 0)));
     json_t *item = block->names_of_select ? item_by_name(block, name) : NULL;
-    scoped_json *meant = item == NULL ? NULL : ast_bare(item);
-    if (column == NULL && meant == NULL) {
+    if (item != NULL) {
+        bool any = false;
+        bool same = false;
+        scoped_json *meant = ast_bare(item);
+        columns_compare(block, name, meant, &any, &same);
+        if (any && !same) {
+            return vet_refuse(block->vet, "name.ambiguous", reference,
+                              "\"%.*s\" is a column of a table and the name of another output", TEXT_ARGS(name));
+        }
+        *out = json_incref(meant);
+        return OK;
+    }
+    json_t *column = NULL;
+    TRY(column_by_name(block, reference, name, &column));
+    if (column == NULL) {
         return vet_refuse(block->vet, "name.column", reference, "no column \"%.*s\"", TEXT_ARGS(name));
     }
-    if (column != NULL && meant != NULL && !json_equal(column, meant)) {
-        return vet_refuse(block->vet, "name.ambiguous", reference,
-                          "\"%.*s\" is a column of a table and the name of another output", TEXT_ARGS(name));
-    }
-    *out = json_incref(column != NULL ? column : meant);
+    *out = column;
     return OK;
 }
 

@@ -1,9 +1,9 @@
 #include "receipt/facts.h"
 
-static fallible input_of(const struct bundle *bundle, const struct contract_read *read, struct receipt_input *out)
+static struct receipt_input input_of(const struct bundle *bundle, const struct contract_read *read)
 {
     const struct manifest *manifest = &bundle->manifests[read->dataset];
-    *out = (struct receipt_input){
+    return (struct receipt_input){
         .dataset = manifest->dataset,
         .version = manifest->version,
         .manifest = manifest->document.digest,
@@ -11,34 +11,36 @@ static fallible input_of(const struct bundle *bundle, const struct contract_read
         .policy = bundle->policies[read->dataset].document.digest,
         .columns = {read->columns, read->column_count},
     };
-    return OK;
 }
 
-static fallible set_inputs(struct arena *arena, const struct bundle *bundle, const struct contract_query *query,
-                           struct receipt_facts *facts)
+static fallible rule_of(struct arena *arena, const struct policy *policy, struct text *out)
+{
+    if (policy_entity_is_none(&policy->entity)) {
+        return arena_printf(arena, out, "%.*s:/entity=none", TEXT_ARGS(policy->dataset));
+    }
+    return arena_printf(arena, out, "%.*s:/output/min_entities=%llu", TEXT_ARGS(policy->dataset),
+                        (unsigned long long)policy->entity.min_entities);
+}
+
+static fallible set_inputs(struct arena *arena, const struct bundle *bundle,
+                           const struct contract_query *query, struct receipt_facts *facts)
 {
     struct receipt_input *inputs;
     struct text *rules;
     TRY(ARENA_ARRAY(arena, struct receipt_input, query->read_count, &inputs));
-    TRY(ARENA_ARRAY(arena, struct text, 2 * query->read_count, &rules));
-    size_t rule_count = 0;
+    TRY(ARENA_ARRAY(arena, struct text, query->read_count, &rules));
     for (size_t i = 0; i < query->read_count; i++) {
-        const struct policy *policy = &bundle->policies[query->reads[i].dataset];
-        TRY(input_of(bundle, &query->reads[i], &inputs[i]));
-        if (!policy_entity_is_none(&policy->entity)) {
-            TRY(arena_printf(arena, &rules[rule_count++], "%.*s:/output/min_entities=%llu",
-                             TEXT_ARGS(policy->dataset), (unsigned long long)policy->entity.min_entities));
-        }
-        TRY(arena_printf(arena, &rules[rule_count++], "%.*s:/output/max_rows=%llu", TEXT_ARGS(policy->dataset),
-                         (unsigned long long)policy->max_rows));
+        inputs[i] = input_of(bundle, &query->reads[i]);
+        TRY(rule_of(arena, &bundle->policies[query->reads[i].dataset], &rules[i]));
     }
     facts->inputs = inputs;
     facts->input_count = query->read_count;
-    facts->rules = (struct receipt_texts){rules, rule_count};
+    facts->rules = (struct receipt_texts){rules, query->read_count};
     return OK;
 }
 
-static fallible set_schema(struct arena *arena, const struct contract_query *query, struct receipt_facts *facts)
+static fallible set_schema(struct arena *arena, const struct contract_query *query,
+                           struct receipt_facts *facts)
 {
     struct receipt_column *schema;
     TRY(ARENA_ARRAY(arena, struct receipt_column, query->output_count, &schema));
@@ -78,7 +80,8 @@ static fallible set_grants(struct arena *arena, const struct bundle *bundle, str
     return OK;
 }
 
-fallible receipt_facts_from_bundle(struct arena *arena, const struct bundle *bundle, struct receipt_facts *out)
+fallible receipt_facts_from_bundle(struct arena *arena, const struct bundle *bundle,
+                                   struct receipt_facts *out)
 {
     ASSERT(bundle->has_run_request && bundle->query < bundle->contract.query_count);
     const struct contract_query *query = &bundle->contract.queries[bundle->query];

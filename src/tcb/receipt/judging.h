@@ -1,4 +1,5 @@
-/* receipt/judging.h: inside of the verifier: one receipt on the bench, and the steps that judge it in order. */
+/* receipt/judging.h: inside of the verifier: one receipt on the bench, and the steps that judge it in order.
+ */
 #pragma once
 
 #include "attest/evidence.h"
@@ -20,7 +21,7 @@ struct judging {
     const struct receipt_trust *trust;
     const struct receipt_verification *how;
 
-    json_t *json; /* the bundle, owned */
+    json_t *json;      /* the bundle, owned */
     json_t *statement; /* owned; untrusted until its signature holds */
     struct bytes payload;
     struct bytes signature_der;
@@ -35,8 +36,8 @@ struct judging {
     int64_t released; /* the newest `iat` of the tokens */
 };
 
-/* verify_tokens.c: every token against contract and trust, one at least per owner, and the time they give; then
- * that they speak of the evidence. */
+/* verify_tokens.c: every token against contract and trust, one at least per owner, and the time they give;
+ * then that they speak of the evidence. */
 fallible judging_check_tokens(struct judging *judging);
 fallible judging_check_claims(const struct judging *judging);
 /* verify_statement.c: the statement against everything it speaks of. */

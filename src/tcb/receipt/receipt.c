@@ -187,7 +187,8 @@ static fallible sign_payload(struct arena *arena, struct bytes payload, const st
     return encode_base64(arena, buffer_view(&der), out_signature);
 }
 
-fallible receipt_sign(struct arena *arena, const json_t *statement, const struct key *receipt_key, json_t **out)
+fallible receipt_sign(struct arena *arena, const json_t *statement, const struct key *receipt_key,
+                      json_t **out)
 {
     REQUIRE(receipt_key->is_private && receipt_key->kind == KEY_EC_P256, INVALID, "receipt.key");
     struct text payload, payload_base64, signature, kid;

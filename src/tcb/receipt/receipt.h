@@ -1,7 +1,7 @@
 /* receipt/receipt.h: the receipt a room signs (doc/formats.md §3).
  *
- * An in-toto Statement (v1) about the result document in a DSSE envelope, signed with the receipt key that the
- * hardware evidence vouches for. This part makes it; receipt/verify.h judges it. Pure. Any thread. */
+ * An in-toto Statement (v1) about the result document in a DSSE envelope, signed with the receipt key that
+ * the hardware evidence vouches for. This part makes it; receipt/verify.h judges it. Pure. Any thread. */
 #pragma once
 
 #include "base/arena.h"
@@ -75,7 +75,8 @@ struct receipt_facts {
  * [{"keyid","sig"}]} over its canonical octets: ES256 in DER, standard base64 as DSSE demands; keyid is the
  * RFC 7638 thumbprint. INVALID unless the key is a private P-256 key. */
 fallible receipt_statement(const struct receipt_facts *facts, json_t **out);
-fallible receipt_sign(struct arena *arena, const json_t *statement, const struct key *receipt_key, json_t **out);
+fallible receipt_sign(struct arena *arena, const json_t *statement, const struct key *receipt_key,
+                      json_t **out);
 
 /* The octets that a DSSE signature covers: "DSSEv1" SP size SP type SP size SP payload. */
 fallible receipt_dsse_encoding(struct text payload_type, struct bytes payload, struct buffer *out);
@@ -88,9 +89,9 @@ struct receipt_bundle_token {
 
 /* The members of receipt.json, all borrowed. Documents are JWS objects as the room received them. */
 struct receipt_bundle {
-    const json_t *receipt;     /* DSSE envelope */
+    const json_t *receipt; /* DSSE envelope */
     const json_t *contract;
-    const json_t *grants;      /* arrays of JWS */
+    const json_t *grants; /* arrays of JWS */
     const json_t *manifests;
     const json_t *policies;
     const json_t *run_request;

@@ -1,6 +1,6 @@
-/* The order of judgement, each step on what the ones before have made trustworthy: the documents by the parties'
- * keys; the runtime data; the tokens, which give the time; the raw evidence at that time; the code; the
- * receipt's signature by the key that all this vouches for; at last the statement. */
+/* The order of judgement, each step on what the ones before have made trustworthy: the documents by the
+ * parties' keys; the runtime data; the tokens, which give the time; the raw evidence at that time; the code;
+ * the receipt's signature by the key that all this vouches for; at last the statement. */
 #include "receipt/judging.h"
 
 #include "base/encode.h"
@@ -20,8 +20,9 @@ static void judging_release(struct judging *judging)
 
 static fallible open_bundle(struct judging *judging, struct bytes untrusted_bundle)
 {
-    static const char *const members[] = {"type",         "receipt",  "contract", "grants", "manifests",
-                                          "policies",     "run_request", "runtime_data", "evidence", "tokens", NULL};
+    static const char *const members[] = {"type",      "receipt",  "contract",    "grants",
+                                          "manifests", "policies", "run_request", "runtime_data",
+                                          "evidence",  "tokens",   NULL};
     struct text type;
     REQUIRE(untrusted_bundle.size <= RECEIPT_BUNDLE_SIZE_MAX, LIMIT, "receipt.bundle.size");
     TRY(json_decode(untrusted_bundle, &judging->json));
@@ -167,8 +168,8 @@ static fallible list_trust(struct judging *judging, json_t *list)
         TRY(json_add_text(list, line));
     }
     for (size_t i = 0; i < judging->token_count; i++) {
-        TRY(arena_printf(arena, &line, "authority %.*s judged the room for %.*s", TEXT_ARGS(judging->tokens[i].issuer),
-                         TEXT_ARGS(judging->tokens[i].party)));
+        TRY(arena_printf(arena, &line, "authority %.*s judged the room for %.*s",
+                         TEXT_ARGS(judging->tokens[i].issuer), TEXT_ARGS(judging->tokens[i].party)));
         TRY(json_add_text(list, line));
     }
     TRY(digest_to_text(arena, &judging->judgement.root, &digest));

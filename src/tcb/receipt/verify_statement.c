@@ -55,7 +55,8 @@ static fallible add_what_was_judged(struct judging *judging, struct receipt_fact
     TRY(ARENA_ARRAY(judging->arena, struct receipt_token, judging->token_count, &tokens));
     for (size_t i = 0; i < judging->token_count; i++) {
         const struct judging_token *token = &judging->tokens[i];
-        tokens[i] = (struct receipt_token){token->party, token->issuer, digest_of(bytes_of_text(token->token))};
+        tokens[i] =
+            (struct receipt_token){token->party, token->issuer, digest_of(bytes_of_text(token->token))};
     }
     facts->tokens = tokens;
     facts->token_count = judging->token_count;
@@ -69,12 +70,18 @@ static const struct {
     const char *member;
     const char *why;
 } members[] = {
-    {"contract", "receipt.contract"},         {"run", "receipt.run"},
-    {"run_request", "receipt.run_request"},   {"query", "receipt.query"},
-    {"inputs", "receipt.inputs"},             {"decision", "receipt.decision"},
-    {"output", "receipt.output"},             {"grants", "receipt.grants"},
-    {"code", "receipt.code"},                 {"attestation", "receipt.attestation"},
-    {"runtime_data", "receipt.runtime_data"}, {"time", "receipt.time"},
+    {"contract", "receipt.contract"},
+    {"run", "receipt.run"},
+    {"run_request", "receipt.run_request"},
+    {"query", "receipt.query"},
+    {"inputs", "receipt.inputs"},
+    {"decision", "receipt.decision"},
+    {"output", "receipt.output"},
+    {"grants", "receipt.grants"},
+    {"code", "receipt.code"},
+    {"attestation", "receipt.attestation"},
+    {"runtime_data", "receipt.runtime_data"},
+    {"time", "receipt.time"},
 };
 
 /* The statement that the documents and the judgement give is the statement that was signed. */

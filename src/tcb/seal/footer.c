@@ -26,6 +26,15 @@ fallible footer_take_chunk(struct reader *section, struct bytes *out)
     return OK;
 }
 
+fallible footer_end_section(const struct reader *section)
+{
+    struct reader end = *section;
+    uint32_t zero;
+    REQUIRE(result_is_ok(reader_u32le(&end, &zero)) && zero == 0 && reader_left(&end) == 0, CORRUPT,
+            "footer.metadata");
+    return OK;
+}
+
 static fallible put_number(struct buffer *out, struct thrift_field *last, int16_t id, enum thrift_type type,
                            uint64_t value)
 {
@@ -43,8 +52,8 @@ static fallible put_schema(const struct footer_column columns[], size_t column_c
     TRY(put_number(out, &root, ELEMENT_CHILDREN, THRIFT_I32, column_count));
     TRY(thrift_put_stop(out));
     for (size_t i = 0; i < column_count; i++) {
-        REQUIRE(columns[i].element.size <= FOOTER_ELEMENT_BYTES_MAX && is_one_struct(columns[i].element), CORRUPT,
-                "footer.element");
+        REQUIRE(columns[i].element.size <= FOOTER_ELEMENT_BYTES_MAX && is_one_struct(columns[i].element),
+                CORRUPT, "footer.element");
         TRY(buffer_add(out, columns[i].element));
     }
     return OK;
@@ -62,7 +71,8 @@ static fallible put_group(struct reader sections[], size_t column_count, uint64_
         TRY(buffer_add(out, chunk));
         bytes += chunk.size;
     }
-    /* Required by the format, used by no reader: the true value belongs to all columns of the owner's file. */
+    /* Required by the format, used by no reader: the true value belongs to all columns of the owner's file.
+     */
     TRY(put_number(out, &field, GROUP_BYTES, THRIFT_I64, bytes));
     TRY(put_number(out, &field, GROUP_ROWS, THRIFT_I64, rows));
     return thrift_put_stop(out);
@@ -78,8 +88,9 @@ static fallible sum_rows(const uint64_t group_rows[], size_t group_count, uint64
     return OK;
 }
 
-static fallible put_groups(const struct footer_column columns[], size_t column_count, const uint64_t group_rows[],
-                           size_t group_count, struct arena *scratch, struct buffer *out)
+static fallible put_groups(const struct footer_column columns[], size_t column_count,
+                           const uint64_t group_rows[], size_t group_count, struct arena *scratch,
+                           struct buffer *out)
 {
     struct reader *sections;
     TRY(ARENA_ARRAY(scratch, struct reader, column_count, &sections));
@@ -91,13 +102,14 @@ static fallible put_groups(const struct footer_column columns[], size_t column_c
         TRY(put_group(sections, column_count, group_rows[group], out));
     }
     for (size_t i = 0; i < column_count; i++) {
-        REQUIRE(reader_left(&sections[i]) == 0, CORRUPT, "footer.metadata");
+        TRY(footer_end_section(&sections[i]));
     }
     return OK;
 }
 
-fallible footer_compose(const struct footer_column columns[], size_t column_count, const uint64_t group_rows[],
-                        size_t group_count, struct arena *scratch, struct buffer *out)
+fallible footer_compose(const struct footer_column columns[], size_t column_count,
+                        const uint64_t group_rows[], size_t group_count, struct arena *scratch,
+                        struct buffer *out)
 {
     REQUIRE(column_count > 0, INVALID, "footer.columns");
     REQUIRE(column_count <= FOOTER_COLUMNS_MAX && group_count <= FOOTER_GROUPS_MAX, LIMIT, "footer.size");

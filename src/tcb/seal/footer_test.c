@@ -2,9 +2,10 @@
 #include "seal/footer.h"
 #include "seal/thrift.h"
 
-/* SchemaElement {1: INT64, 3: OPTIONAL, 4: "n"} and a ColumnChunk {2: file_offset 4}. */
+/* SchemaElement {1: INT64, 3: OPTIONAL, 4: "n"} and a section with a ColumnChunk {2: file_offset 4}. */
 static const uint8_t element[] = {0x15, 0x04, 0x25, 0x02, 0x18, 0x01, 'n', 0x00};
-static const uint8_t chunk_section[] = {3, 0, 0, 0, 0x26, 0x08, 0x00};
+static const uint8_t chunk_section[] = {3, 0, 0, 0, 0x26, 0x08, 0x00, 0, 0, 0, 0};
+static const uint8_t empty_section[] = {0, 0, 0, 0};
 
 struct world_of_test {
     struct arena arena;
@@ -34,22 +35,28 @@ static void a_footer_has_known_octets(void **state)
     struct footer_column column = {BYTES_OF(element), BYTES_OF(chunk_section)};
     static const uint64_t rows[] = {5};
     assert_ok(footer_compose(&column, 1, rows, 1, &test->arena, &test->out));
-    assert_hex(buffer_view(&test->out),
-               "1502"                         /* version 1 */
-               "192c"                         /* schema: 2 structs */
-               "4806736368656d61150200"       /* root: name "schema", 1 child */
-               "15042502" "18016e" "00"       /* the element */
-               "160a"                         /* 5 rows */
-               "191c"                         /* 1 row group */
-               "191c" "260800" "1606" "160a" "00"
-               "2805747275636500"             /* created by truce */
-               "2d000000" "50415231");
+    assert_hex(buffer_view(&test->out), "1502"                   /* version 1 */
+                                        "192c"                   /* schema: 2 structs */
+                                        "4806736368656d61150200" /* root: name "schema", 1 child */
+                                        "15042502"
+                                        "18016e"
+                                        "00"   /* the element */
+                                        "160a" /* 5 rows */
+                                        "191c" /* 1 row group */
+                                        "191c"
+                                        "260800"
+                                        "1606"
+                                        "160a"
+                                        "00"
+                                        "2805747275636500" /* created by truce */
+                                        "2d000000"
+                                        "50415231");
 }
 
 static void no_group_is_an_empty_file(void **state)
 {
     struct world_of_test *test = *state;
-    struct footer_column column = {BYTES_OF(element), {0}};
+    struct footer_column column = {BYTES_OF(element), BYTES_OF(empty_section)};
     assert_ok(footer_compose(&column, 1, NULL, 0, &test->arena, &test->out));
     struct reader reader = reader_of(buffer_view(&test->out));
     assert_ok(thrift_skip(&reader, THRIFT_STRUCT));
@@ -62,9 +69,11 @@ static void malformed_sections_are_refused(void **state)
     static const uint64_t rows[] = {5, 5};
     static const uint8_t cut[] = {3, 0, 0, 0, 0x26, 0x08};
     static const uint8_t short_length[] = {3, 0};
-    static const uint8_t too_much[] = {4, 0, 0, 0, 0x26, 0x08, 0x00, 0x00};
+    static const uint8_t too_much[] = {4, 0, 0, 0, 0x26, 0x08, 0x00, 0x00, 0, 0, 0, 0};
     static const uint8_t unfinished[] = {2, 0, 0, 0, 0x26, 0x08};
-    static const uint8_t two[] = {3, 0, 0, 0, 0x26, 0x08, 0x00, 3, 0, 0, 0, 0x26, 0x08, 0x00};
+    static const uint8_t two[] = {3, 0, 0, 0, 0x26, 0x08, 0x00, 3, 0, 0, 0, 0x26, 0x08, 0x00, 0, 0, 0, 0};
+    static const uint8_t endless[] = {3, 0, 0, 0, 0x26, 0x08, 0x00};
+    static const uint8_t after_end[] = {3, 0, 0, 0, 0x26, 0x08, 0x00, 0, 0, 0, 0, 0};
     static const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff, 0x26, 0x08, 0x00};
     const struct {
         struct footer_column column;
@@ -79,14 +88,17 @@ static void malformed_sections_are_refused(void **state)
         {{BYTES_OF(element), BYTES_OF(chunk_section)}, 2, "footer.metadata"},
         {{BYTES_OF(element), BYTES_OF(chunk_section)}, 0, "footer.metadata"},
         {{BYTES_OF(element), BYTES_OF(huge)}, 1, "footer.metadata"},
+        {{BYTES_OF(element), BYTES_OF(endless)}, 1, "footer.metadata"},
+        {{BYTES_OF(element), BYTES_OF(after_end)}, 1, "footer.metadata"},
+        {{BYTES_OF(element), {0}}, 0, "footer.metadata"},
         {{BYTES_OF(cut), BYTES_OF(chunk_section)}, 1, "footer.element"},
         {{{element, sizeof element - 1}, BYTES_OF(chunk_section)}, 1, "footer.element"},
         {{{0}, BYTES_OF(chunk_section)}, 1, "footer.element"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buffer_clear(&test->out);
-        assert_why(footer_compose(&cases[i].column, 1, rows, cases[i].groups, &test->arena, &test->out), CORRUPT,
-                   cases[i].want_why);
+        assert_why(footer_compose(&cases[i].column, 1, rows, cases[i].groups, &test->arena, &test->out),
+                   CORRUPT, cases[i].want_why);
     }
 }
 

@@ -23,8 +23,8 @@ fallible part_key_commitment(struct arena *arena, const struct secret *data_key,
     return OK;
 }
 
-fallible part_check_key(struct arena *arena, const struct secret *data_key, struct text dataset, uint64_t version,
-                        const struct digest *want)
+fallible part_check_key(struct arena *arena, const struct secret *data_key, struct text dataset,
+                        uint64_t version, const struct digest *want)
 {
     struct digest got;
     TRY(part_key_commitment(arena, data_key, dataset, version, &got));
@@ -47,8 +47,8 @@ fallible part_take_leaves(struct arena *arena, struct bytes untrusted_leaves, ui
 {
     REQUIRE(plain_size <= STREAM_PLAIN_BYTES_MAX, LIMIT, "stream.size");
     uint64_t count = stream_segment_count(plain_size);
-    REQUIRE(untrusted_leaves.size % DIGEST_BYTES == 0 && untrusted_leaves.size / DIGEST_BYTES == count, UNTRUSTED,
-            "part.leaves.size");
+    REQUIRE(untrusted_leaves.size % DIGEST_BYTES == 0 && untrusted_leaves.size / DIGEST_BYTES == count,
+            UNTRUSTED, "part.leaves.size");
     struct digest *leaves;
     TRY(ARENA_ARRAY(arena, struct digest, (size_t)count, &leaves));
     memcpy(leaves, untrusted_leaves.data, untrusted_leaves.size);

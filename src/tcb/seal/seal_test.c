@@ -46,8 +46,8 @@ static void seal_all(const struct stream_key *key, struct bytes plain, struct bu
         uint8_t segment[STREAM_SEGMENT_BYTES];
         size_t size;
         assert_int_equal(out->size, at.offset);
-        assert_ok(stream_seal_segment(&stream, i, at.is_last, bytes_slice(plain, at.plain_offset, at.plain_size),
-                                      segment, &size));
+        assert_ok(stream_seal_segment(&stream, i, at.is_last,
+                                      bytes_slice(plain, at.plain_offset, at.plain_size), segment, &size));
         assert_int_equal(size, at.size);
         assert_ok(buffer_add(out, (struct bytes){segment, size}));
     }
@@ -153,7 +153,8 @@ static void a_stream_of_tink_opens(void **state)
     assert_ok(secret_from(raw, &data_key));
     scoped_buffer opened;
     buffer_init(&opened, TEST_BYTES_MAX);
-    assert_ok(open_all(&data_key, bytes_of_text(associated), read_vector_file(&arena, "65481.sealed"), &opened));
+    assert_ok(
+        open_all(&data_key, bytes_of_text(associated), read_vector_file(&arena, "65481.sealed"), &opened));
     assert_true(bytes_equal(buffer_view(&opened), make_plain(&arena, 65481)));
 }
 
@@ -163,8 +164,8 @@ static void sizes_and_offsets_agree(void **state)
     static const struct {
         uint64_t plain, want_count, want_sealed;
     } sizes[] = {
-        {0, 1, 56},          {1, 1, 57},           {65479, 1, 65535},   {65480, 1, 65536}, {65481, 2, 65553},
-        {131000, 2, 131072}, {131001, 3, 131089}, {200000, 4, 200104},
+        {0, 1, 56},        {1, 1, 57},          {65479, 1, 65535},   {65480, 1, 65536},
+        {65481, 2, 65553}, {131000, 2, 131072}, {131001, 3, 131089}, {200000, 4, 200104},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         assert_int_equal(stream_segment_count(sizes[i].plain), sizes[i].want_count);
@@ -190,7 +191,8 @@ static void sizes_and_offsets_agree(void **state)
 static void impossible_sizes_are_refused(void **state)
 {
     (void)state;
-    static const uint64_t sizes[] = {0, 39, 55, 65537, 65536 + 16, 2 * 65536 + 1, UINT64_MAX, UINT64_C(1) << 41};
+    static const uint64_t sizes[] = {
+        0, 39, 55, 65537, 65536 + 16, 2 * 65536 + 1, UINT64_MAX, UINT64_C(1) << 41};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint64_t plain;
         assert_why(stream_plain_size(sizes[i], &plain), UNTRUSTED, "stream.size");
@@ -248,9 +250,10 @@ static void every_changed_bit_is_refused(void **state)
         size_t at;
         const char *want_why;
     } flips[] = {
-        {0, "stream.header"}, {1, "aead.tag"},     {32, "aead.tag"},    {33, "aead.tag"},    {39, "aead.tag"},
-        {40, "aead.tag"},     {65519, "aead.tag"}, {65520, "aead.tag"}, {65535, "aead.tag"}, {65536, "aead.tag"},
-        {100000, "aead.tag"}, {131071, "aead.tag"}, {131072, "aead.tag"},
+        {0, "stream.header"}, {1, "aead.tag"},     {32, "aead.tag"},     {33, "aead.tag"},
+        {39, "aead.tag"},     {40, "aead.tag"},    {65519, "aead.tag"},  {65520, "aead.tag"},
+        {65535, "aead.tag"},  {65536, "aead.tag"}, {100000, "aead.tag"}, {131071, "aead.tag"},
+        {131072, "aead.tag"},
     };
     for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {
         for (unsigned bit = 0; bit < 8; bit += 7) {
@@ -302,9 +305,9 @@ static void truncation_is_refused(void **state)
         size_t keep;
         const char *want_why;
     } cuts[] = {
-        {0, "stream.size"},      {40, "stream.size"},   {55, "stream.size"},   {56, "aead.tag"},
-        {65536, "aead.tag"},     {65540, "stream.size"}, {131072, "aead.tag"}, {196608, "aead.tag"},
-        {200104 - 1, "aead.tag"},
+        {0, "stream.size"},   {40, "stream.size"},  {55, "stream.size"},
+        {56, "aead.tag"},     {65536, "aead.tag"},  {65540, "stream.size"},
+        {131072, "aead.tag"}, {196608, "aead.tag"}, {200104 - 1, "aead.tag"},
     };
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         struct sealed_fixture fixture;
@@ -331,7 +334,8 @@ static void another_part_version_or_key_is_refused(void **state)
     static const struct {
         struct text dataset;
         uint64_t version, number;
-    } others[] = {{TEXT("bureau/flights"), 3, 8}, {TEXT("bureau/flights"), 4, 7}, {TEXT("other/flights"), 3, 7}};
+    } others[] = {
+        {TEXT("bureau/flights"), 3, 8}, {TEXT("bureau/flights"), 4, 7}, {TEXT("other/flights"), 3, 7}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_ok(part_associated_data(&fixture.arena, others[i].dataset, others[i].version, others[i].number,
                                        &fixture.associated));
@@ -385,7 +389,8 @@ static void take_fixture_leaves(struct sealed_fixture *fixture, struct buffer *l
         struct digest leaf = merkle_leaf(bytes_slice(sealed, at, STREAM_SEGMENT_BYTES));
         assert_ok(buffer_add(leaves, digest_view(&leaf)));
     }
-    assert_ok(merkle_root(&fixture->arena, (const struct digest *)leaves->data, leaves->size / DIGEST_BYTES, root));
+    assert_ok(
+        merkle_root(&fixture->arena, (const struct digest *)leaves->data, leaves->size / DIGEST_BYTES, root));
 }
 
 static void leaves_are_pinned_by_the_root(void **state)
@@ -401,13 +406,14 @@ static void leaves_are_pinned_by_the_root(void **state)
     assert_ok(part_take_leaves(&fixture.arena, buffer_view(&leaves), 200000, &root, &checked));
     struct bytes sealed = buffer_view(&fixture.sealed);
     assert_ok(part_check_segment(&checked[3], bytes_slice(sealed, 3 * 65536, 65536)));
-    assert_why(part_check_segment(&checked[2], bytes_slice(sealed, 3 * 65536, 65536)), UNTRUSTED, "part.segment");
+    assert_why(part_check_segment(&checked[2], bytes_slice(sealed, 3 * 65536, 65536)), UNTRUSTED,
+               "part.segment");
     assert_why(part_check_segment(&checked[0], bytes_slice(sealed, 0, 65535)), UNTRUSTED, "part.segment");
 
     static const size_t wrong_sizes[] = {0, 31, 96, 127};
     for (size_t i = 0; i < sizeof wrong_sizes / sizeof *wrong_sizes; i++) {
-        assert_why(part_take_leaves(&fixture.arena, bytes_slice(buffer_view(&leaves), 0, wrong_sizes[i]), 200000,
-                                    &root, &checked),
+        assert_why(part_take_leaves(&fixture.arena, bytes_slice(buffer_view(&leaves), 0, wrong_sizes[i]),
+                                    200000, &root, &checked),
                    UNTRUSTED, "part.leaves.size");
     }
     leaves.data[127] ^= 1;
@@ -423,7 +429,8 @@ static void commitment_and_data_root_have_known_values(void **state)
     (void)state;
     scoped_arena arena;
     arena_init(&arena, 65536);
-    scoped_secret key = secret_of_hex(&arena, "c38d796e4544b0feaec1231be8de659fa3b156e7b821f64f3badc434866358ce");
+    scoped_secret key =
+        secret_of_hex(&arena, "c38d796e4544b0feaec1231be8de659fa3b156e7b821f64f3badc434866358ce");
     struct digest commitment;
     assert_ok(part_key_commitment(&arena, &key, TEXT("bureau/flights"), 1, &commitment));
     assert_hex(digest_view(&commitment), "297937fbf84b42a80f616aec0b5319484f0d276ced21eab4d6b3edaa65cd9058");

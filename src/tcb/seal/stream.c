@@ -118,7 +118,8 @@ fallible stream_seal_segment(struct stream *stream, uint64_t index, bool is_last
 {
     REQUIRE(index < stream_segment_count(STREAM_PLAIN_BYTES_MAX), LIMIT, "stream.size");
     size_t room = index == 0 ? STREAM_FIRST_PLAIN_BYTES : STREAM_NEXT_PLAIN_BYTES;
-    bool fits = is_last ? plaintext.size <= room && (plaintext.size > 0 || index == 0) : plaintext.size == room;
+    bool fits =
+        is_last ? plaintext.size <= room && (plaintext.size > 0 || index == 0) : plaintext.size == room;
     REQUIRE(fits, INVALID, "stream.segment.size");
     uint8_t nonce[AEAD_NONCE_BYTES];
     make_nonce(stream, index, is_last, nonce);

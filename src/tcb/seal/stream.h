@@ -1,15 +1,15 @@
 /* seal/stream.h: Tink's streaming AEAD, AES256-GCM-HKDF-SHA256 with 64 KiB ciphertext segments.
  *
  * The format of every sealed part. A stream is header (octet 0x28 ‖ salt of 32 ‖ nonce prefix of 7), then
- * segments of at most 65536 octets, the header counted in the first one; each segment is ciphertext ‖ tag of 16.
- * The stream's own key is HKDF-SHA-256 (key = data key, salt, info = associated data); the nonce of a segment is
- * prefix ‖ u32 big-endian segment number ‖ octet 1 for the last segment and 0 for the others. So a segment
- * can be opened alone, and one that was moved, dropped, repeated or cut off does not authenticate. Google's
- * Tink libraries read and write the same octets (test/vectors/tink).
+ * segments of at most 65536 octets, the header counted in the first one; each segment is ciphertext ‖ tag
+ * of 16. The stream's own key is HKDF-SHA-256 (key = data key, salt, info = associated data); the nonce of a
+ * segment is prefix ‖ u32 big-endian segment number ‖ octet 1 for the last segment and 0 for the others. So a
+ * segment can be opened alone, and one that was moved, dropped, repeated or cut off does not authenticate.
+ * Google's Tink libraries read and write the same octets (test/vectors/tink).
  *
- * No I/O and no threads here: a `struct stream_key` is made once per stream, and every thread opens a `struct stream`
- * of its own from it. Whoever seals must never seal two different plaintexts as the same segment of one
- * stream key: a stream that is begun again gets a new key. */
+ * No I/O and no threads here: a `struct stream_key` is made once per stream, and every thread opens a `struct
+ * stream` of its own from it. Whoever seals must never seal two different plaintexts as the same segment of
+ * one stream key: a stream that is begun again gets a new key. */
 #pragma once
 
 #include "base/world.h"
@@ -36,8 +36,8 @@ struct stream_key {
 fallible stream_key_new(const struct world *world, const struct secret *data_key, struct bytes associated,
                         struct stream_key *out);
 
-/* The key of an existing stream, from its first 40 octets. UNTRUSTED "stream.header" when they are not a header of
- * this format. A wrong data key or associated data shows only when a segment is opened. */
+/* The key of an existing stream, from its first 40 octets. UNTRUSTED "stream.header" when they are not a
+ * header of this format. A wrong data key or associated data shows only when a segment is opened. */
 fallible stream_key_of(const struct secret *data_key, struct bytes associated, struct bytes untrusted_header,
                        struct stream_key *out);
 void stream_key_release(struct stream_key *key);
@@ -73,14 +73,15 @@ fallible stream_segment_at(uint64_t plain_size, uint64_t index, struct stream_se
 /* The other way round. UNTRUSTED "stream.size" for a size that no stream has. */
 fallible stream_plain_size(uint64_t untrusted_sealed_size, uint64_t *out);
 
-/* Seals segment `index`. The plaintext must fill its segment unless it is the last, and only the last of an empty
- * stream may be empty (INVALID). Writes plaintext.size + 16 octets to `out`, and 40 more, the header, for segment
- * 0; `out_size` tells. */
+/* Seals segment `index`. The plaintext must fill its segment unless it is the last, and only the last of an
+ * empty stream may be empty (INVALID). Writes plaintext.size + 16 octets to `out`, and 40 more, the header,
+ * for segment 0; `out_size` tells. */
 fallible stream_seal_segment(struct stream *stream, uint64_t index, bool is_last, struct bytes plaintext,
                              uint8_t out[static STREAM_SEGMENT_BYTES], size_t *out_size);
 
-/* Opens segment `index` of a stream with `plain_size` octets of plaintext; `out` gets the segment's `plain_size`
- * (`stream_segment_at`). UNTRUSTED: "stream.segment.size", "stream.header" (segment 0), "aead.tag". Nothing of a
- * segment that does not authenticate is left in `out`. */
+/* Opens segment `index` of a stream with `plain_size` octets of plaintext; `out` gets the segment's
+ * `plain_size`
+ * (`stream_segment_at`). UNTRUSTED: "stream.segment.size", "stream.header" (segment 0), "aead.tag". Nothing
+ * of a segment that does not authenticate is left in `out`. */
 fallible stream_open_segment(struct stream *stream, uint64_t plain_size, uint64_t index,
                              struct bytes untrusted_segment, uint8_t out[static STREAM_NEXT_PLAIN_BYTES]);

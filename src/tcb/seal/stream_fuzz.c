@@ -2,8 +2,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A strange stream never authenticates under a fixed key, and every size that is accepted is the size of exactly one
- * plaintext. */
+/* A strange stream never authenticates under a fixed key, and every size that is accepted is the size of
+ * exactly one plaintext. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes untrusted = {data, size};
@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scoped_secret data_key = {0};
     ASSERT(result_is_ok(secret_from(BYTES_OF(fixed), &data_key)));
     scoped_stream_key key = {0};
-    if (!result_is_ok(stream_key_of(&data_key, (struct bytes){0}, bytes_slice(untrusted, 0, STREAM_HEADER_BYTES),
-                                    &key))) {
+    if (!result_is_ok(stream_key_of(&data_key, (struct bytes){0},
+                                    bytes_slice(untrusted, 0, STREAM_HEADER_BYTES), &key))) {
         return 0;
     }
     scoped_stream stream = {0};

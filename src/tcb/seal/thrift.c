@@ -53,8 +53,8 @@ fallible thrift_take_field(struct reader *reader, struct thrift_field *field)
     if (octet >> 4 == 0) {
         TRY(thrift_take_i64(reader, &id));
     }
-    REQUIRE(id > 0 && id <= INT16_MAX && (octet & 15) >= THRIFT_TRUE && (octet & 15) <= THRIFT_STRUCT, CORRUPT,
-            "thrift.field");
+    REQUIRE(id > 0 && id <= INT16_MAX && (octet & 15) >= THRIFT_TRUE && (octet & 15) <= THRIFT_STRUCT,
+            CORRUPT, "thrift.field");
     *field = (struct thrift_field){(int16_t)id, (enum thrift_type)(octet & 15)};
     return OK;
 }

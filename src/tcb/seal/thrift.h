@@ -1,8 +1,9 @@
 /* seal/thrift.h: the Thrift compact protocol, as far as a Parquet footer needs it.
  *
- * Taking: a struct is a sequence of fields that ends with a field of type STOP; the caller switches over `id`, takes
- * the value with the function of its type, and hands everything else to `thrift_skip`, which bounds the
- * depth. Failures are CORRUPT. Putting: the caller writes fields in rising order of their ids. Any thread. */
+ * Taking: a struct is a sequence of fields that ends with a field of type STOP; the caller switches over
+ * `id`, takes the value with the function of its type, and hands everything else to `thrift_skip`, which
+ * bounds the depth. Failures are CORRUPT. Putting: the caller writes fields in rising order of their ids. Any
+ * thread. */
 #pragma once
 
 #include "base/buffer.h"
@@ -43,7 +44,8 @@ fallible thrift_take_list(struct reader *reader, enum thrift_type element, uint3
 /* Passes over the value of a field of this type. */
 fallible thrift_skip(struct reader *reader, enum thrift_type type);
 
-fallible thrift_put_field(struct buffer *buffer, struct thrift_field *last, int16_t id, enum thrift_type type);
+fallible thrift_put_field(struct buffer *buffer, struct thrift_field *last, int16_t id,
+                          enum thrift_type type);
 fallible thrift_put_i64(struct buffer *buffer, int64_t value);
 fallible thrift_put_binary(struct buffer *buffer, struct bytes value);
 fallible thrift_put_list(struct buffer *buffer, enum thrift_type element, uint32_t count);

@@ -1,8 +1,8 @@
 /* tee/measurement.h: what the simulated TEE calls its launch measurement (doc/formats.md §7).
  *
- * SHA-384 over lines "SHA-256-hex, two spaces, name, LF", sorted by name, of the room's and the query program and
- * the shared libraries that either has mapped. It describes the files on the disk at that moment and proves
- * nothing against whoever owns the machine: that is what hardware is for. Reads /proc and files: to be
+ * SHA-384 over lines "SHA-256-hex, two spaces, name, LF", sorted by name, of the room's and the query program
+ * and the shared libraries that either has mapped. It describes the files on the disk at that moment and
+ * proves nothing against whoever owns the machine: that is what hardware is for. Reads /proc and files: to be
  * called before the room locks itself in. One thread. */
 #pragma once
 
@@ -23,9 +23,9 @@ struct measurement_list {
     size_t count;
 };
 
-/* Adds the files that a process has mapped for execution: its program and its libraries. `pid` 0 is the caller.
- * A file is listed once; two files of one name and different paths are CONFLICT "measurement.name_twice"; a file that has been
- * replaced since is UNTRUSTED "measurement.file_replaced". */
+/* Adds the files that a process has mapped for execution: its program and its libraries. `pid` 0 is the
+ * caller. A file is listed once; two files of one name and different paths are CONFLICT
+ * "measurement.name_twice"; a file that has been replaced since is UNTRUSTED "measurement.file_replaced". */
 fallible measurement_add_process(struct arena *arena, pid_t pid, struct measurement_list *list);
 fallible measurement_add_file(struct arena *arena, struct text path, struct measurement_list *list);
 

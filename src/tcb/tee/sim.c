@@ -115,7 +115,8 @@ static fallible make_report(const struct simulation *simulation, const uint8_t *
     memcpy(report + 0x090, simulation->measurement, TEE_MEASUREMENT_BYTES);
     uint8_t signature[KEY_SIGNATURE_BYTES_MAX];
     size_t size;
-    TRY(key_sign(&simulation->chip_key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature, &size));
+    TRY(key_sign(&simulation->chip_key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature,
+                 &size));
     ASSERT(size == 96);
     put_scalar(report, REPORT_SIGNED_BYTES, signature);
     put_scalar(report, REPORT_SIGNED_BYTES + REPORT_SCALAR_BYTES, signature + 48);

@@ -88,8 +88,8 @@ static int close_fixture(void **state)
     return 0;
 }
 
-static void judge(struct fixture *fixture, const struct evidence *evidence, const struct evidence_trust *trust,
-                  int64_t time, struct evidence_judgement *out)
+static void judge(struct fixture *fixture, const struct evidence *evidence,
+                  const struct evidence_trust *trust, int64_t time, struct evidence_judgement *out)
 {
     assert_ok(evidence_judge(&fixture->arena, evidence, bytes_of_text(RUNTIME), trust, time, out));
 }
@@ -135,7 +135,8 @@ static void sign_again(const struct fixture *fixture, uint8_t *report)
 {
     uint8_t signature[KEY_SIGNATURE_BYTES_MAX];
     size_t size;
-    assert_ok(key_sign(&fixture->chip_key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature, &size));
+    assert_ok(key_sign(&fixture->chip_key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature,
+                       &size));
     for (size_t i = 0; i < 48; i++) {
         report[REPORT_SIGNED_BYTES + i] = signature[47 - i];
         report[REPORT_SIGNED_BYTES + REPORT_SCALAR_BYTES + i] = signature[95 - i];
@@ -332,7 +333,8 @@ static void chains_are_judged(void **state)
     const uint8_t report_data[TEE_REPORT_DATA_BYTES] = {0};
     assert_ok(tee_sim.collect(&other.tee, &other.arena, report_data, &other.evidence));
     const struct bytes chip = fixture->evidence.certificates[0], root = fixture->evidence.certificates[1];
-    const struct bytes other_chip = other.evidence.certificates[0], other_root = other.evidence.certificates[1];
+    const struct bytes other_chip = other.evidence.certificates[0],
+                       other_root = other.evidence.certificates[1];
     const struct {
         struct bytes certificates[3];
         size_t count;
@@ -373,8 +375,11 @@ static void a_chip_key_of_another_kind_is_refused(void **state)
     int64_t now = world_now(&fixture->world);
     assert_ok(key_generate(KEY_EC_P384, 0, &root_key));
     assert_ok(key_generate(KEY_EC_P256, 0, &chip_key));
-    struct certificate_request request = {.subject_key = &root_key, .common_name = TEXT("root"),
-                                          .not_before = now - 10, .not_after = now + 10, .is_authority = true};
+    struct certificate_request request = {.subject_key = &root_key,
+                                          .common_name = TEXT("root"),
+                                          .not_before = now - 10,
+                                          .not_after = now + 10,
+                                          .is_authority = true};
     assert_ok(certificate_issue(&fixture->world, &request, NULL, &root_key, &root));
     request.subject_key = &chip_key;
     request.is_authority = false;
@@ -412,8 +417,9 @@ static void runtime_data_are_bound(void **state)
 {
     struct fixture *fixture = *state;
     scoped_evidence_judgement judgement = {0};
-    assert_ok(evidence_judge(&fixture->arena, &fixture->evidence, bytes_of_text(TEXT("{\"purpose\":\"tess\"}")),
-                             &fixture->trust, world_now(&fixture->world), &judgement));
+    assert_ok(evidence_judge(&fixture->arena, &fixture->evidence,
+                             bytes_of_text(TEXT("{\"purpose\":\"tess\"}")), &fixture->trust,
+                             world_now(&fixture->world), &judgement));
     assert_only_failure(&judgement, "sim.report_data");
 }
 
@@ -434,21 +440,28 @@ static void evidence_travels_as_json(void **state)
         const char *want;
     } refused[] = {
         {"[]", RESULT_INVALID, "json.not_object"},
-        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"AA\"],\"x\":1}", RESULT_INVALID, "json.member.unknown"},
-        {"{\"family\":\"S M\",\"report\":\"AA\",\"certificates\":[\"AA\"]}", RESULT_INVALID, "evidence.family"},
+        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"AA\"],\"x\":1}", RESULT_INVALID,
+         "json.member.unknown"},
+        {"{\"family\":\"S M\",\"report\":\"AA\",\"certificates\":[\"AA\"]}", RESULT_INVALID,
+         "evidence.family"},
         {"{\"report\":\"AA\",\"certificates\":[\"AA\"]}", RESULT_INVALID, "json.member.missing"},
-        {"{\"family\":\"sim\",\"report\":\"A=\",\"certificates\":[\"AA\"]}", RESULT_INVALID, "base64.character"},
-        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[]}", RESULT_INVALID, "evidence.certificate.none"},
-        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[7]}", RESULT_INVALID, "evidence.certificate.form"},
-        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"A+\"]}", RESULT_INVALID, "evidence.certificate.form"},
-        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}",
+        {"{\"family\":\"sim\",\"report\":\"A=\",\"certificates\":[\"AA\"]}", RESULT_INVALID,
+         "base64.character"},
+        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[]}", RESULT_INVALID,
+         "evidence.certificate.none"},
+        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[7]}", RESULT_INVALID,
+         "evidence.certificate.form"},
+        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"A+\"]}", RESULT_INVALID,
+         "evidence.certificate.form"},
+        {"{\"family\":\"sim\",\"report\":\"AA\",\"certificates\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\","
+         "\"\"]}",
          RESULT_LIMIT, "evidence.certificate.count"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         scoped_json *bad = NULL;
         assert_ok(json_decode(bytes_of_text(text_of(refused[i].json)), &bad));
-        assert_why_at(evidence_from_json(&fixture->arena, bad, &back), refused[i].code, refused[i].want, __FILE__,
-                      __LINE__);
+        assert_why_at(evidence_from_json(&fixture->arena, bad, &back), refused[i].code, refused[i].want,
+                      __FILE__, __LINE__);
     }
 }
 
@@ -456,8 +469,10 @@ static void a_room_without_its_files_does_not_open(void **state)
 {
     struct fixture *fixture = *state;
     struct tee tee = {0};
-    assert_why(tee_sim.open("/nonexistent", BYTES_OF(measurement), &tee), UNAVAILABLE, "tee.sim.file_missing");
-    assert_why(tee_sim.open(fixture->folder, (struct bytes){measurement, 32}, &tee), INVALID, "tee.measurement");
+    assert_why(tee_sim.open("/nonexistent", BYTES_OF(measurement), &tee), UNAVAILABLE,
+               "tee.sim.file_missing");
+    assert_why(tee_sim.open(fixture->folder, (struct bytes){measurement, 32}, &tee), INVALID,
+               "tee.measurement");
     assert_why(tee_skeleton.open(fixture->folder, BYTES_OF(measurement), &tee), UNSUPPORTED, "tee.skeleton");
     assert_null(tee.self);
 }

@@ -21,13 +21,13 @@ struct tee_family {
     const char *name; /* as in contracts and evidence: "sim" */
 
     /* `folder` is the directory of the room's configuration. `measurement` is what the room has measured of
-     * itself (tee/measurement.h); hardware knows better and ignores it. UNSUPPORTED where this machine is not of
-     * the family, UNAVAILABLE where its device cannot be opened. */
+     * itself (tee/measurement.h); hardware knows better and ignores it. UNSUPPORTED where this machine is not
+     * of the family, UNAVAILABLE where its device cannot be opened. */
     fallible (*open)(const char *folder, struct bytes measurement, struct tee *out);
 
     /* Evidence over `report_data`; octets in the arena. */
-    fallible (*collect)(struct tee *tee, struct arena *arena, const uint8_t report_data[static TEE_REPORT_DATA_BYTES],
-                        struct evidence *out);
+    fallible (*collect)(struct tee *tee, struct arena *arena,
+                        const uint8_t report_data[static TEE_REPORT_DATA_BYTES], struct evidence *out);
 
     /* The measurement that evidence of this handle will name, 48 octets into the arena. */
     fallible (*measurement)(struct tee *tee, struct arena *arena, struct bytes *out);

@@ -1,4 +1,4 @@
-#include "query/harness.h"
+#include "query/query_test_harness.h"
 
 #include "query/unsealed.h"
 
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -192,6 +193,8 @@ void harness_run(struct harness_room *room, const char *request, int deadline_ms
     assert_int_equal(ftruncate(memory, HARNESS_SLOTS * QUERY_SLOT_BYTES), 0);
     room->slots = mmap(NULL, HARNESS_SLOTS * QUERY_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     assert_ptr_not_equal(room->slots, MAP_FAILED);
+    /* The room writes through its mapping; nobody can make another that is writable. */
+    assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
     room->read_socket = reads[0];
     room->octets_served = room->reads_served = 0;
     assert_int_equal(pthread_create(&room->server, NULL, room_serve, room), 0);

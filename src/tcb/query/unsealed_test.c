@@ -1,0 +1,195 @@
+#include "query/query_test_harness.h"
+#include "query/unsealed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint8_t ask(struct harness_party *party, const char *request, struct buffer *data, json_t **out)
+{
+    return harness_party_ask(party, request, data, out);
+}
+
+static void open_sql(struct harness_party *party, const char *sql, uint8_t want_kind, json_t **out)
+{
+    scoped_json *request = json_pack("{s:s,s:{s:s}}", "op", "open", "source", "sql", sql);
+    char *text = json_dumps(request, 0);
+    assert_int_equal(ask(party, text, NULL, out), want_kind);
+    free(text);
+}
+
+static void types_become_those_that_can_be_sealed(void **state)
+{
+    static const struct {
+        const char *expression;
+        const char *want;
+    } cases[] = {
+        {"true", "BOOLEAN"}, {"1::TINYINT", "TINYINT"}, {"1::UBIGINT", "UBIGINT"}, {"1.5::FLOAT", "FLOAT"},
+        {"sum(1)", "DECIMAL(38,0)"}, {"'a'::ENUM('a','b')", "VARCHAR"}, {"TIMESTAMP '2001-01-01'", "TIMESTAMP"},
+        {"'2001-01-01'::TIMESTAMP_S", "TIMESTAMP"}, {"'2001-01-01'::TIMESTAMP_NS", "TIMESTAMP"},
+        {"DATE '2001-01-01'", "DATE"}, {"TIME '01:02:03'", "TIME"}, {"1.25::DECIMAL(7,3)", "DECIMAL(7,3)"},
+        {"'ab'::BLOB", "BLOB"}, {"'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::UUID", "UUID"}, {"'7'::JSON", "VARCHAR"},
+        {"[1]", NULL}, {"{'a': 1}", NULL}, {"MAP {1: 2}", NULL}, {"INTERVAL 1 DAY", NULL},
+        {"now()", NULL}, {"NULL", "INTEGER"}, {"1::UHUGEINT", NULL},
+    };
+    (void)state;
+    struct harness_party party;
+    harness_party_start(&party);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[256];
+        scoped_json *answer = NULL;
+        bool refused = cases[i].want == NULL;
+        snprintf(sql, sizeof sql, "SELECT %s AS the_column;  ", cases[i].expression);
+        open_sql(&party, sql, refused ? UNSEALED_FRAME_REFUSED : UNSEALED_FRAME_SCHEMA, &answer);
+        if (refused) {
+            assert_non_null(strstr(json_string_value(json_object_get(answer, "message")), "\"the_column\""));
+        } else {
+            json_t *column = json_array_get(json_object_get(answer, "columns"), 0);
+            assert_string_equal(json_string_value(json_object_get(column, "type")), cases[i].want);
+        }
+    }
+    harness_party_stop(&party);
+}
+
+static void parts_keep_the_order_and_hash_as_checked(void **state)
+{
+    (void)state;
+    struct harness_party party;
+    harness_party_start(&party);
+    scoped_json *schema = NULL;
+    open_sql(&party, "SELECT i AS id, 'row ' || i AS t FROM range(300000) r(i) ORDER BY i * 7919 % 300007",
+             UNSEALED_FRAME_SCHEMA, &schema);
+    const char *hashes[4] = {0};
+    json_t *answers[4] = {0};
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const requests[] = {
+            "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
+            "{\"op\":\"part\",\"first\":100000,\"count\":100000,\"row_group_rows\":20480,\"compression\":\"zstd\"}",
+            "{\"op\":\"check\",\"first\":100001,\"count\":100000}",
+            "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
+        };
+        scoped_buffer data;
+        buffer_init(&data, 64 << 20);
+        assert_int_equal(ask(&party, requests[i], &data, &answers[i]), UNSEALED_FRAME_END);
+        hashes[i] = json_string_value(json_object_get(answers[i], "hash"));
+        assert_int_equal(json_integer_value(json_object_get(answers[i], "rows")), 100000);
+        if (i == 1) {
+            assert_memory_equal(data.data, "PAR1", 4);
+            assert_memory_equal(data.data + data.size - 4, "PAR1", 4);
+            assert_int_equal(json_integer_value(json_object_get(answers[i], "size")), data.size);
+        } else {
+            assert_int_equal(data.size, 0);
+        }
+    }
+    assert_string_equal(hashes[0], hashes[1]);
+    assert_string_equal(hashes[0], hashes[3]);
+    assert_string_not_equal(hashes[0], hashes[2]);
+    for (size_t i = 0; i < 4; i++) {
+        json_decref(answers[i]);
+    }
+    harness_party_stop(&party);
+}
+
+/* The same rows in another order have another hash. */
+static void the_hash_sees_the_order(void **state)
+{
+    (void)state;
+    struct harness_party party;
+    char hashes[2][32];
+    harness_party_start(&party);
+    for (size_t i = 0; i < 2; i++) {
+        scoped_json *schema = NULL;
+        scoped_json *answer = NULL;
+        open_sql(&party, i == 0 ? "SELECT * FROM (VALUES (1), (2)) v(x)" : "SELECT * FROM (VALUES (2), (1)) v(x)",
+                 UNSEALED_FRAME_SCHEMA, &schema);
+        ask(&party, "{\"op\":\"check\",\"first\":0,\"count\":2}", NULL, &answer);
+        snprintf(hashes[i], sizeof hashes[i], "%s", json_string_value(json_object_get(answer, "hash")));
+    }
+    assert_string_not_equal(hashes[0], hashes[1]);
+    harness_party_stop(&party);
+}
+
+static void files_of_each_format_are_read(void **state)
+{
+    static const struct {
+        const char *format;
+        const char *content;
+    } cases[] = {
+        {"csv", "a,b\n1,x\n2,y\n"},
+        {"json", "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":\"y\"}\n"},
+    };
+    (void)state;
+    char folder[] = "/tmp/unsealed-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[128];
+        char request[512];
+        struct harness_party party;
+        scoped_json *answer = NULL;
+        scoped_json *want = json_pack("{s:[{s:s,s:s},{s:s,s:s}],s:i}", "columns", "name", "a", "type", "BIGINT", "name",
+                                      "b", "type", "VARCHAR", "rows", 2);
+        snprintf(path, sizeof path, "%s/it's.%s", folder, cases[i].format);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(cases[i].content, file);
+        fclose(file);
+        snprintf(request, sizeof request, "{\"op\":\"open\",\"source\":{\"files\":[\"%s\"],\"format\":\"%s\"}}", path,
+                 cases[i].format);
+        harness_party_start(&party);
+        assert_int_equal(ask(&party, request, NULL, &answer), UNSEALED_FRAME_SCHEMA);
+        assert_true(json_equal(answer, want));
+        harness_party_stop(&party);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0); /* nothing else was written */
+}
+
+static void mistakes_are_told(void **state)
+{
+    static const struct {
+        const char *request;
+        const char *want_why;
+        const char *want_in_message;
+    } cases[] = {
+        {"{\"op\":\"part\",\"first\":0,\"count\":1}", "unsealed.not_open", ""},
+        {"{\"op\":\"dance\"}", "unsealed.op", ""},
+        {"not JSON", "json.syntax", ""},
+        {"{\"op\":\"open\",\"source\":{\"files\":[],\"format\":\"csv\"}}", "unsealed.files.none", ""},
+        {"{\"op\":\"open\",\"source\":{\"files\":[\"x\"],\"format\":\"xls\"}}", "unsealed.format", ""},
+        {"{\"op\":\"open\",\"source\":{\"files\":[\"/nonexistent.parquet\"],\"format\":\"parquet\"}}",
+         "unsealed.source", "nonexistent"},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT x\"}}", "unsealed.source", "\"x\" was not found"},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT 1 AS a; SELECT 2 AS b\"}}", "unsealed.source", ""},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT CAST('abc' AS INTEGER) AS a FROM range(3)\"}}",
+         "unsealed.statement", "abc"},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT * FROM 'https://localhost/x.parquet'\"}}", "unsealed.source", ""},
+    };
+    (void)state;
+    struct harness_party party;
+    harness_party_start(&party);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scoped_json *answer = NULL;
+        assert_int_equal(ask(&party, cases[i].request, NULL, &answer), UNSEALED_FRAME_REFUSED);
+        assert_string_equal(json_string_value(json_object_get(answer, "why")), cases[i].want_why);
+        assert_non_null(strstr(json_string_value(json_object_get(answer, "message")), cases[i].want_in_message));
+    }
+    harness_party_stop(&party);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(types_become_those_that_can_be_sealed),
+        cmocka_unit_test(parts_keep_the_order_and_hash_as_checked),
+        cmocka_unit_test(the_hash_sees_the_order),
+        cmocka_unit_test(files_of_each_format_are_read),
+        cmocka_unit_test(mistakes_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
