@@ -51,7 +51,7 @@ class Place:
         """(exit status, reason) of a command that must be refused."""
         finished = self.run(*words, "--json", **environment)
         assert finished.returncode != 0, f"{words} succeeded"
-        assert finished.stderr.startswith("truce "), finished.stderr
+        assert finished.stderr.splitlines()[-2].startswith("truce "), finished.stderr
         return finished.returncode, json.loads(finished.stdout)["error"]["why"]
 
     def card(self, party):
