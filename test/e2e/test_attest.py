@@ -269,7 +269,7 @@ def test_init_refuses(tmp_path, simulation):
         return subprocess.run([ATTEST, "init", *options], capture_output=True, text=True)
     folder = tmp_path / "dir"
     assert init(folder).returncode == 11
-    assert "attest.url" in init(folder, "--url", "https://localhost:1/x").stderr
+    assert "setup.address.url" in init(folder, "--url", "https://localhost:1/x").stderr
     wrong = json.loads((simulation / "simulation.json").read_text())
     wrong["pin"] = "sha256:" + "0" * 64
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))

@@ -1,5 +1,6 @@
 """truce-vault over TLS, by the standard library: every call, every refusal, and everything with the courier's credential."""
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -71,8 +72,8 @@ def test_a_vault_is_made_once(world):
     (["init", "/nonexistent"], 2, "truce-vault init"),
     (["init", "/tmp/x", "--what"], 2, "program.option.unknown"),
     (["init", "/tmp/x", "--party", "B B", "--url", "https://h"], 11, "vault.init.party"),
-    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "vault.init.url"),
-    (["init", "/tmp/x", "--party", "b", "--url", "https://h/path"], 11, "vault.init.url"),
+    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "setup.address.url"),
+    (["init", "/tmp/x", "--party", "b", "--url", "https://h/path"], 11, "setup.address.url"),
     (["serve", "/nonexistent/x"], 20, "setup.folder.create"),
 ])
 def test_wrong_use_is_explained(arguments, want_status, want_text):
@@ -647,6 +648,29 @@ def test_the_courier_can_release_and_nothing_else(world):
     assert release(world, "target", token).status == 200
 
 
+# ---- Many at once ----
+
+def test_many_callers_at_once(world):
+    """Releases, reads, updates and new versions from many threads: each gets its own right answer."""
+    create_released_key(world, "busy")
+    world.officer.call("GET", "/keys")
+    token = world.authority.token(world.authority.claims([room_jwk(world)]))
+    before = len(world.officer.call("GET", "/truce/releases?key=busy", version=None).json["value"])
+
+    def work(number):
+        name = f"busy-{number}"
+        made = world.officer.call("POST", f"/keys/{name}/create", {"kty": "EC", "tags": {"n": str(number)}})
+        got = world.officer.call("GET", f"/keys/{name}")
+        released = release(world, "busy", token, nonce=str(number))
+        payload = json.loads(unb64u(released.json["value"].split(".")[1]))
+        return (made.status, got.json["tags"], payload["request"]["nonce"]) == (200, {"n": str(number)}, str(number))
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(work, range(48)))
+    entries = world.officer.call("GET", "/truce/releases?key=busy", version=None).json["value"]
+    assert len(entries) - before == 48
+
+
 # ---- Records ----
 
 def test_the_owner_reads_who_had_what_released(world):
@@ -697,3 +721,13 @@ def test_a_vault_with_another_master_key_does_not_start(world, tmp_path):
     os.chmod(other.folder / "master.key", 0o644)
     result = run(VAULT, "serve", other.folder, check=False)
     assert result.returncode == 13 and "setup.file.mode" in result.stderr
+
+
+def test_hsm_kinds_are_answered_where_the_owner_wants_it(tmp_path):
+    vault = Vault(tmp_path / "emulating")
+    config = json.loads((vault.folder / "config.json").read_text())
+    (vault.folder / "config.json").write_text(json.dumps({**config, "emulate_hsm_kinds": True}))
+    vault.start()
+    made = vault.officer().call("POST", "/keys/k/create", {"kty": "RSA-HSM"})
+    assert made.status == 200 and made.json["key"]["kty"] == "RSA-HSM"
+    vault.stop()

@@ -217,14 +217,15 @@ class Vault:
         run(VAULT, "init", folder, "--party", party, "--url", "https://localhost", "--listen", "127.0.0.1:0")
 
     def start(self):
-        self.process = subprocess.Popen([VAULT, "serve", self.folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([VAULT, "serve", self.folder], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("listening https://localhost:"), line + self.process.stderr.read()
         return self
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=30) == 0, self.process.stderr.read()
         self.process = None
 
     def officer(self):

@@ -4,6 +4,7 @@
 #include "host/instance/instance.h"
 #include "service/http/server.h"
 #include "service/http/url.h"
+#include "service/setup/address.h"
 #include "service/setup/file.h"
 #include "service/setup/tls.h"
 
@@ -20,32 +21,6 @@ struct init {
 static void init_release(struct init *init)
 {
     arena_release(&init->arena);
-}
-
-/* Fixes the port and writes it down, so that the URL in everybody's files stays right. */
-static fallible choose_addresses(struct init *init, const struct host_init_options *options)
-{
-    struct url url;
-    TRY(url_parse(&init->arena, options->url, &url));
-    bool is_fine = text_is(url.scheme, "https") && text_is(url.path, "/") && url.query.size == 0;
-    REQUIRE(is_fine, INVALID, "host.init.url");
-    char address[64];
-    uint16_t port;
-    struct text listen = options->listen;
-    if (listen.size == 0) {
-        TRY(arena_printf(&init->arena, &listen, "127.0.0.1:%u", url.has_port ? url.port : 0));
-    }
-    TRY(http_listen_parse(listen, address, &port));
-    if (port == 0) {
-        TRY(http_choose_port(listen, &port));
-    }
-    bool is_v6 = strchr(address, ':') != NULL;
-    TRY(arena_printf(&init->arena, &init->listen, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
-                     port));
-    bool host_is_v6 = memchr(url.host.data, ':', url.host.size) != NULL;
-    uint16_t public_port = url.has_port && url.port != 0 ? url.port : port;
-    return arena_printf(&init->arena, &init->url, "https://%s%.*s%s:%u", host_is_v6 ? "[" : "",
-                        TEXT_ARGS(url.host), host_is_v6 ? "]" : "", public_port);
 }
 
 static fallible write_config(struct init *init)
@@ -91,7 +66,10 @@ fallible host_init(const struct world *world, const struct host_init_options *op
 {
     defer(init_release) struct init init = {.world = world, .folder = options->folder};
     arena_init(&init.arena, ARENA_BYTES);
-    TRY(choose_addresses(&init, options));
+    struct service_address address;
+    TRY(service_address_settle(&init.arena, options->url, options->listen, &address));
+    init.url = address.url;
+    init.listen = address.listen;
     TRY(folder_create(init.folder));
     TRY(folder_is_unused(&init.arena, init.folder, "host.json"));
     struct text connections;

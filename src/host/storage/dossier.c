@@ -49,29 +49,11 @@ static fallible read_grants(struct arena *arena, const struct storage *storage, 
     return OK;
 }
 
-/* The same document may be named twice (one dataset as two tables): it is handed over once. */
-static bool is_repeated(const struct contract *contract, size_t index, bool policies)
-{
-    for (size_t i = 0; i < index; i++) {
-        const struct digest *earlier =
-            policies ? &contract->datasets[i].policy : &contract->datasets[i].manifest;
-        const struct digest *this =
-            policies ? &contract->datasets[index].policy : &contract->datasets[index].manifest;
-        if (digest_equal(earlier, this)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static fallible read_datasets(struct arena *arena, const struct storage *storage,
                               const struct contract *contract, bool policies, json_t *out)
 {
     for (size_t i = 0; i < contract->dataset_count; i++) {
         const struct contract_dataset *dataset = &contract->datasets[i];
-        if (is_repeated(contract, i, policies)) {
-            continue;
-        }
         const char *where = arena_where(arena, "%.*s", TEXT_ARGS(dataset->dataset));
         struct result absent = policies ? FAIL_AT(NOT_FOUND, "dossier.policy.missing", where)
                                         : FAIL_AT(NOT_FOUND, "dossier.manifest.missing", where);

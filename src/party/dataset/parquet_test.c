@@ -147,6 +147,7 @@ struct made_footer {
     const char *path[2];
     const char *name[2];
     int children, repetition, columns, extra_file_field, extra_chunk_field;
+    int64_t second_group; /* the shift of its chunks, or 0: there is none */
 };
 
 static const struct made_footer good = {.rows = 5,
@@ -172,7 +173,7 @@ static void put_text(struct buffer *out, struct thrift_field *last, int16_t id, 
     assert_ok(thrift_put_binary(out, bytes_of_text(text_of(value))));
 }
 
-static void put_made_chunk(const struct made_footer *made, size_t i, struct buffer *out)
+static void put_made_chunk(const struct made_footer *made, size_t i, uint64_t offset, struct buffer *out)
 {
     struct thrift_field chunk = {0}, meta = {0};
     if (made->extra_chunk_field == 1) {
@@ -184,8 +185,8 @@ static void put_made_chunk(const struct made_footer *made, size_t i, struct buff
     assert_ok(thrift_put_binary(out, bytes_of_text(text_of(made->path[i]))));
     put(out, &meta, 5, made->values);
     put(out, &meta, 7, made->size[i]);
-    put(out, &meta, 9, made->offset[i] + 3);
-    put(out, &meta, 11, made->offset[i]);
+    put(out, &meta, 9, offset + 3);
+    put(out, &meta, 11, offset);
     assert_ok(thrift_put_stop(out));
     if (made->extra_chunk_field == 8) {
         assert_ok(thrift_put_field(out, &chunk, 8, THRIFT_STRUCT));
@@ -194,9 +195,21 @@ static void put_made_chunk(const struct made_footer *made, size_t i, struct buff
     assert_ok(thrift_put_stop(out));
 }
 
+static void put_made_group(const struct made_footer *made, int64_t shift, struct buffer *out)
+{
+    struct thrift_field group = {0};
+    assert_ok(thrift_put_field(out, &group, 1, THRIFT_LIST));
+    assert_ok(thrift_put_list(out, THRIFT_STRUCT, (uint32_t)made->columns));
+    for (size_t i = 0; i < (size_t)made->columns; i++) {
+        put_made_chunk(made, i, made->offset[i] + (uint64_t)shift, out);
+    }
+    put(out, &group, 3, made->group_rows);
+    assert_ok(thrift_put_stop(out));
+}
+
 static void make_footer(const struct made_footer *made, struct buffer *out)
 {
-    struct thrift_field file = {0}, root = {0}, group = {0};
+    struct thrift_field file = {0}, root = {0};
     assert_ok(thrift_put_field(out, &file, 2, THRIFT_LIST));
     assert_ok(thrift_put_list(out, THRIFT_STRUCT, 3));
     put_text(out, &root, 4, "root");
@@ -211,14 +224,11 @@ static void make_footer(const struct made_footer *made, struct buffer *out)
     }
     put(out, &file, 3, made->rows);
     assert_ok(thrift_put_field(out, &file, 4, THRIFT_LIST));
-    assert_ok(thrift_put_list(out, THRIFT_STRUCT, 1));
-    assert_ok(thrift_put_field(out, &group, 1, THRIFT_LIST));
-    assert_ok(thrift_put_list(out, THRIFT_STRUCT, (uint32_t)made->columns));
-    for (size_t i = 0; i < (size_t)made->columns; i++) {
-        put_made_chunk(made, i, out);
+    assert_ok(thrift_put_list(out, THRIFT_STRUCT, made->second_group != 0 ? 2 : 1));
+    put_made_group(made, 0, out);
+    if (made->second_group != 0) {
+        put_made_group(made, made->second_group, out);
     }
-    put(out, &group, 3, made->group_rows);
-    assert_ok(thrift_put_stop(out));
     if (made->extra_file_field != 0) {
         put_text(out, &file, (int16_t)made->extra_file_field, "key");
     }
@@ -231,15 +241,19 @@ static struct result read_made(struct arena *arena, const struct made_footer *ma
     buffer_init(&footer, 65536);
     make_footer(made, &footer);
     struct parquet_file file;
-    return parquet_read(arena, buffer_view(&footer), 24, &file);
+    return parquet_read(arena, buffer_view(&footer), made->second_group != 0 ? 100 : 24, &file);
 }
 
-#define CHANGED(member) (made = good, made.member, made)
+#define CHANGED(member)                                                                                      \
+    ({                                                                                                       \
+        struct made_footer made = good;                                                                      \
+        made.member;                                                                                         \
+        made;                                                                                                \
+    })
 
 static void inconsistent_footers_are_refused(void **state)
 {
     struct arena *arena = *state;
-    struct made_footer made;
     assert_ok(read_made(arena, &good));
     const struct {
         struct made_footer footer;
@@ -255,6 +269,7 @@ static void inconsistent_footers_are_refused(void **state)
         {CHANGED(size[1] = 11), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(size[1] = INT64_MAX), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(size[0] = 0), RESULT_INVALID, "parquet.chunk.range"},
+        {CHANGED(group_rows = 0), RESULT_INVALID, "parquet.rows"},
         {CHANGED(offset[1] = INT64_MAX - 3), RESULT_INVALID, "parquet.chunk.range"},
         {CHANGED(path[1] = "a"), RESULT_INVALID, "parquet.chunk.column"},
         {CHANGED(name[1] = "A"), RESULT_INVALID, "parquet.column.name"},
@@ -273,6 +288,19 @@ static void inconsistent_footers_are_refused(void **state)
         struct result result = read_made(arena, &cases[i].footer);
         assert_why_at(result, cases[i].want_code, cases[i].want_why, __FILE__, __LINE__);
     }
+}
+
+static void chunks_of_a_column_ascend(void **state)
+{
+    struct arena *arena = *state;
+    struct made_footer made = good;
+    made.rows = 10;
+    made.second_group = 20;
+    assert_ok(read_made(arena, &made));
+    made.offset[0] += 20;
+    made.offset[1] += 20;
+    made.second_group = -20;
+    assert_why(read_made(arena, &made), INVALID, "parquet.chunk.order");
 }
 
 static void cut_footers_are_refused(void **state)
@@ -310,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_refused, setup, teardown),
         cmocka_unit_test(tails_are_checked),
         cmocka_unit_test_setup_teardown(inconsistent_footers_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(chunks_of_a_column_ascend, setup, teardown),
         cmocka_unit_test_setup_teardown(cut_footers_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_field_twice_is_refused, setup, teardown),
     };

@@ -55,16 +55,14 @@ fallible tls_create(const struct world *world, struct arena *arena, struct text 
 
 void tls_names_add(struct tls_names *names, struct text name)
 {
-    for (size_t i = 0; i < TLS_NAMES_MAX; i++) {
-        if (names->rows[i].size == 0) {
-            names->rows[i] = name;
-            return;
-        }
-        if (text_equal(names->rows[i], name)) {
+    size_t i = 0;
+    while (i < TLS_NAMES_MAX && names->rows[i].size > 0) {
+        if (text_equal(names->rows[i++], name)) {
             return;
         }
     }
-    ASSERT(false); /* more names than a certificate of ours has */
+    ASSERT(i < TLS_NAMES_MAX); /* more names than a certificate of ours has */
+    names->rows[i] = name;
 }
 
 static bool is_ip(struct text host)

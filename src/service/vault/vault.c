@@ -284,6 +284,7 @@ static fallible start_server(struct vault *vault, const struct tls_names *names)
         .routes = routes,
         .route_count = sizeof routes / sizeof *routes,
         .case_blind_paths = true,
+        .threads = 8, /* a release may wait for an authority */
         .self = vault,
         .fail = vault_fail,
         .done = vault_audit_done,

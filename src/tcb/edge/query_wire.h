@@ -10,9 +10,9 @@
 #include "base/reader.h"
 
 enum {
-    QUERY_SLOT_BYTES = 1 << 20,          /* one slot of the shared memory object */
+    QUERY_SLOT_BYTES = 1 << 20, /* one slot of the shared memory object */
     QUERY_SLOTS_MAX = 64,
-    QUERY_FRAME_BYTES_MAX = 64 << 20,    /* no frame is larger, whatever the buffer allows */
+    QUERY_FRAME_BYTES_MAX = 64 << 20, /* no frame is larger, whatever the buffer allows */
     QUERY_READ_BYTES = 24,
     QUERY_GIVEN_BYTES = 8,
     QUERY_DATASETS_MAX = 256,
@@ -37,7 +37,8 @@ fallible query_frame_send(int socket, uint8_t kind, struct bytes payload);
  * "query.frame.end" at an orderly end between frames, CORRUPT within one, UNAVAILABLE on a broken socket. */
 fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_kind);
 
-/* A child's wish for octets of a part. Everything in it is the child's claim until the room has checked it. */
+/* A child's wish for octets of a part. Everything in it is the child's claim until the room has checked it.
+ */
 struct query_read {
     uint32_t slot;
     uint32_t dataset;

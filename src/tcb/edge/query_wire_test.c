@@ -146,8 +146,10 @@ static void ends_within_a_frame_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_have_their_octets),     cmocka_unit_test(cells_come_back),
-        cmocka_unit_test(broken_cells_are_refused),    cmocka_unit_test(frames_are_bounded),
+        cmocka_unit_test(reads_have_their_octets),
+        cmocka_unit_test(cells_come_back),
+        cmocka_unit_test(broken_cells_are_refused),
+        cmocka_unit_test(frames_are_bounded),
         cmocka_unit_test(ends_within_a_frame_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

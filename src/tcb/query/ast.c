@@ -55,8 +55,9 @@ fallible ast_decode(struct text text, json_t **out)
         } else if (is_digit(left.data[0])) {
             bool fraction = i > 0 && text.data[i - 1] == '.';
             size = digits_size(left);
-            wide = !fraction && is_wide((struct text){left.data, size}, size < left.size ? left.data[size] : ' ',
-                                        i > 0 && text.data[i - 1] == '-');
+            wide =
+                !fraction && is_wide((struct text){left.data, size}, size < left.size ? left.data[size] : ' ',
+                                     i > 0 && text.data[i - 1] == '-');
         }
         TRY(buffer_add_text(&safe, wide ? text_of(wide_open) : (struct text){0}));
         TRY(buffer_add_text(&safe, (struct text){left.data, size}));
@@ -97,8 +98,8 @@ fallible ast_parse(struct engine *engine, struct arena *arena, struct text sql, 
 
 fallible ast_print(struct engine *engine, struct arena *arena, json_t *node, struct text *out)
 {
-    scoped_json *all = json_pack("{s:b,s:[{s:O,s:[]}]}", "error", 0, "statements", "node", node,
-                                 "named_param_map");
+    scoped_json *all =
+        json_pack("{s:b,s:[{s:O,s:[]}]}", "error", 0, "statements", "node", node, "named_param_map");
     struct text text;
     REQUIRE(all != NULL, NO_MEMORY, "ast.memory");
     TRY(ast_encode(arena, all, &text));
@@ -139,7 +140,8 @@ void ast_strip(json_t *value)
     if (json_object_get(value, "named_param_map") != NULL) {
         json_object_set_new(value, "named_param_map", json_array());
     }
-    json_object_foreach_safe (value, next, name, member) {
+    json_object_foreach_safe(value, next, name, member)
+    {
         ast_strip(member);
     }
 }
@@ -186,8 +188,8 @@ static fallible child_in_array(json_t *parent, const char *name, const struct as
 
 fallible ast_children(json_t *expression, const struct ast_visitor *visitor)
 {
-    static const char *const single[] = {"left", "right", "input", "lower", "upper", "child", "else_expr",
-                                         "filter"};
+    static const char *const single[] = {"left",  "right", "input",     "lower",
+                                         "upper", "child", "else_expr", "filter"};
     json_t *check;
     size_t index;
     for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
@@ -229,8 +231,8 @@ static bool has(const json_t *expression, bool (*is)(const json_t *))
     struct search search = {is, is(expression)};
     if (!search.found) {
         /* The visitor replaces nothing, so the tree stays as it is and nothing can fail. */
-        ASSERT(result_is_ok(ast_children((json_t *)(uintptr_t)expression,
-                                         &(struct ast_visitor){&search, search_visit})));
+        ASSERT(result_is_ok(
+            ast_children((json_t *)(uintptr_t)expression, &(struct ast_visitor){&search, search_visit})));
     }
     return search.found;
 }
@@ -262,8 +264,8 @@ json_t *ast_column(struct text table, struct text column)
     return table.size == 0
                ? json_pack("{s:s,s:s,s:s,s:[s%]}", "class", "COLUMN_REF", "type", "COLUMN_REF", "alias", "",
                            "column_names", column.data, column.size)
-               : json_pack("{s:s,s:s,s:s,s:[s%,s%]}", "class", "COLUMN_REF", "type", "COLUMN_REF", "alias", "",
-                           "column_names", table.data, table.size, column.data, column.size);
+               : json_pack("{s:s,s:s,s:s,s:[s%,s%]}", "class", "COLUMN_REF", "type", "COLUMN_REF", "alias",
+                           "", "column_names", table.data, table.size, column.data, column.size);
 }
 
 static json_t *constant(const char *type, json_t *value)
@@ -290,10 +292,10 @@ json_t *ast_integer(int64_t value)
 
 json_t *ast_function(const char *name, json_t *arguments, bool distinct, json_t *filter)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o?,s:{s:s,s:[]},s:b,s:b,s:b,s:s}", "class", "FUNCTION", "type",
-                     "FUNCTION", "alias", "", "function_name", name, "schema", "", "children", arguments,
-                     "filter", filter, "order_bys", "type", "ORDER_MODIFIER", "orders", "distinct", distinct,
-                     "is_operator", 0, "export_state", 0, "catalog", "");
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o?,s:{s:s,s:[]},s:b,s:b,s:b,s:s}", "class", "FUNCTION",
+                     "type", "FUNCTION", "alias", "", "function_name", name, "schema", "", "children",
+                     arguments, "filter", filter, "order_bys", "type", "ORDER_MODIFIER", "orders", "distinct",
+                     distinct, "is_operator", 0, "export_state", 0, "catalog", "");
 }
 
 json_t *ast_operator(const char *type, json_t *only_child)
@@ -330,20 +332,21 @@ json_t *ast_case(json_t *when, json_t *then)
 
 json_t *ast_try_cast(json_t *child, json_t *type)
 {
-    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:b}", "class", "CAST", "type", "OPERATOR_CAST", "alias", "", "child",
-                     child, "cast_type", type, "try_cast", 1);
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:b}", "class", "CAST", "type", "OPERATOR_CAST", "alias", "",
+                     "child", child, "cast_type", type, "try_cast", 1);
 }
 
 json_t *ast_order(json_t *expression)
 {
-    return json_pack("{s:s,s:s,s:o}", "type", "ASCENDING", "null_order", "NULLS LAST", "expression", expression);
+    return json_pack("{s:s,s:s,s:o}", "type", "ASCENDING", "null_order", "NULLS LAST", "expression",
+                     expression);
 }
 
 json_t *ast_base_table(struct text name)
 {
     return json_pack("{s:s,s:s,s:n,s:s,s:s%,s:[],s:s,s:n}", "type", "BASE_TABLE", "alias", "", "sample",
-                     "schema_name", "", "table_name", name.data, name.size, "column_name_alias", "catalog_name",
-                     "", "at_clause");
+                     "schema_name", "", "table_name", name.data, name.size, "column_name_alias",
+                     "catalog_name", "", "at_clause");
 }
 
 json_t *ast_select(json_t *select_list, json_t *from_table)
@@ -357,8 +360,8 @@ json_t *ast_select(json_t *select_list, json_t *from_table)
 /* ---- Types ---- */
 
 static const char *const plain_types[] = {
-    "BOOLEAN", "TINYINT",  "SMALLINT", "INTEGER", "BIGINT", "UTINYINT",  "USMALLINT", "UINTEGER", "UBIGINT",
-    "HUGEINT", "FLOAT",    "DOUBLE",   "DATE",    "TIME",   "TIMESTAMP", "VARCHAR",   "BLOB",     "UUID",
+    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT",  "USMALLINT", "UINTEGER", "UBIGINT",
+    "HUGEINT", "FLOAT",   "DOUBLE",   "DATE",    "TIME",   "TIMESTAMP", "VARCHAR",   "BLOB",     "UUID",
 };
 
 bool ast_decimal_parse(struct text name, unsigned *out_width, unsigned *out_scale)
@@ -393,8 +396,9 @@ json_t *ast_type(struct text name)
     if (!ast_decimal_parse(name, &width, &scale)) {
         return NULL;
     }
-    return json_pack("{s:s,s:{s:s,s:s,s:n,s:i,s:i}}", "id", "DECIMAL", "type_info", "type", "DECIMAL_TYPE_INFO",
-                     "alias", "", "extension_info", "width", (int)width, "scale", (int)scale);
+    return json_pack("{s:s,s:{s:s,s:s,s:n,s:i,s:i}}", "id", "DECIMAL", "type_info", "type",
+                     "DECIMAL_TYPE_INFO", "alias", "", "extension_info", "width", (int)width, "scale",
+                     (int)scale);
 }
 
 bool ast_type_is_plain(const json_t *type)

@@ -97,6 +97,7 @@ duckdb_state duckdb_bind_varchar_length(duckdb_prepared_statement statement, idx
                                         idx_t length);
 duckdb_state duckdb_execute_prepared(duckdb_prepared_statement statement, duckdb_result *out);
 idx_t duckdb_prepared_statement_column_count(duckdb_prepared_statement statement);
+/* To be freed with duckdb_free. */
 const char *duckdb_prepared_statement_column_name(duckdb_prepared_statement statement, idx_t column);
 duckdb_logical_type duckdb_prepared_statement_column_logical_type(duckdb_prepared_statement statement,
                                                                   idx_t column);

@@ -172,8 +172,8 @@ const char *engine_type_name(struct arena *arena, duckdb_logical_type type)
     };
     duckdb_type id = duckdb_get_type_id(type);
     if (id == DUCKDB_TYPE_DECIMAL) {
-        const char *name = arena_where(arena, "DECIMAL(%u,%u)", duckdb_decimal_width(type),
-                                       duckdb_decimal_scale(type));
+        const char *name =
+            arena_where(arena, "DECIMAL(%u,%u)", duckdb_decimal_width(type), duckdb_decimal_scale(type));
         return name[0] == '\0' ? NULL : name;
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -182,4 +182,14 @@ const char *engine_type_name(struct arena *arena, duckdb_logical_type type)
         }
     }
     return NULL;
+}
+
+fallible engine_output_name(struct arena *arena, duckdb_prepared_statement statement, idx_t column,
+                            struct text *out)
+{
+    const char *name = duckdb_prepared_statement_column_name(statement, column);
+    REQUIRE(name != NULL, INTERNAL, "query.engine.output_name");
+    struct result copied = arena_copy_text(arena, text_of(name), out);
+    duckdb_free((void *)(uintptr_t)name);
+    return copied;
 }

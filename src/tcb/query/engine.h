@@ -1,8 +1,9 @@
 /* query/engine.h: DuckDB opened in one locked-down way.
  *
- * Every task opens one engine in memory with the recipe that doc/decisions.md explains: no extensions, no
- * external access but `/sealed/`, no spilling, bounded expression depth. The recipe is defence in depth; the
- * boundary is the process. An engine's own error text is never passed on: it carries cell values. */
+ * Every task opens one engine in memory with one recipe: no extensions, no external access but `/sealed/`, no
+ * spilling (`temp_directory` is empty: DuckDB would allow reading and writing there), bounded expression
+ * depth, configuration locked. The recipe is defence in depth; the boundary is the process. An engine's own
+ * error text is never passed on: it carries cell values. */
 #pragma once
 
 #include "base/arena.h"
@@ -33,7 +34,8 @@ fallible engine_lock(struct engine *engine);
 /* Runs a statement of ours whose result does not matter. INTERNAL "query.engine.statement". */
 fallible engine_execute(struct engine *engine, struct text statement);
 
-/* Runs a statement of ours with `value` bound as its parameter $1 and copies the one text it gives. INVALID. */
+/* Runs a statement of ours with `value` bound as its parameter $1 and copies the one text it gives. INVALID.
+ */
 fallible engine_ask(struct engine *engine, struct arena *arena, const char *statement, struct text value,
                     struct text *out);
 
@@ -43,6 +45,10 @@ fallible engine_quote_text(struct buffer *out, struct text text);
 
 /* The name of a type as doc/formats.md §1.3 writes it, NULL for a type that is not listed there. */
 const char *engine_type_name(struct arena *arena, duckdb_logical_type type);
+
+/* The name of a prepared statement's output, copied to the arena. */
+fallible engine_output_name(struct arena *arena, duckdb_prepared_statement statement, idx_t column,
+                            struct text *out);
 
 static inline void duckdb_result_release(duckdb_result *result)
 {

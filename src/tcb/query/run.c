@@ -180,8 +180,8 @@ static void cell_at(const struct column *column, idx_t row, struct query_cell *o
     } else {
         const duckdb_string *string = &((const duckdb_string *)column->data)[row];
         bool inlined = string->inlined.length <= sizeof string->inlined.data;
-        out->text = (struct text){inlined ? string->inlined.data : string->pointer.data,
-                                  string->inlined.length};
+        out->text =
+            (struct text){inlined ? string->inlined.data : string->pointer.data, string->inlined.length};
     }
 }
 
@@ -294,8 +294,10 @@ static fallible run_confined(struct arena *arena, struct run *run, struct buffer
         .cpu_seconds = CPU_SECONDS,
     };
     TRY(sandbox_enter(&limits));
-    /* The engine's own limit covers its buffers only; the rest of the room's allowance is for what it forgets. */
-    struct engine_options options = {.files = ENGINE_FILES_SEALED, .threads = (unsigned)run->threads,
+    /* The engine's own limit covers its buffers only; the rest of the room's allowance is for what it
+     * forgets. */
+    struct engine_options options = {.files = ENGINE_FILES_SEALED,
+                                     .threads = (unsigned)run->threads,
                                      .memory_bytes = (run->memory_mb << 20) / 8 * 7};
     struct engine engine = {0};
     TRY(engine_open(&options, &engine));
@@ -320,8 +322,8 @@ static fallible run_task(int stream, int read_socket, int memory)
     TRY(json_decode(buffer_view(&payload), &request));
     TRY(ARENA_NEW(&arena, struct run, &run));
     TRY(request_read(&arena, request, run));
-    struct vfs_sealed sealed = {.read_socket = read_socket, .datasets = run->datasets,
-                                .dataset_count = QUERY_DATASETS_MAX};
+    struct vfs_sealed sealed = {
+        .read_socket = read_socket, .datasets = run->datasets, .dataset_count = QUERY_DATASETS_MAX};
     TRY(memory_map(memory, &sealed));
     vfs_enter_sealed(&sealed);
     scoped_buffer cells;

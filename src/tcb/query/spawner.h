@@ -4,7 +4,8 @@
  * calls it before it locks itself in; afterwards a task needs from the room only sendmsg, recvmsg and poll
  * here, plus the task's own sockets. `spawner_spawn` is given descriptors that the room has made (socketpair
  * and, for a run, memfd_create with ftruncate and mmap), so the room either allows these calls in its syscall
- * list or makes a bounded stock of them before. The program dies with the room. One thread. No DuckDB here. */
+ * list or makes a bounded stock of them before. The program dies with the room. One thread. No DuckDB here.
+ */
 #pragma once
 
 #include "base/result.h"
@@ -25,8 +26,8 @@ struct spawner {
     size_t exit_count;
 };
 
-/* Starts the program at `path` with an empty environment and waits until it has loaded its libraries, so that it can be
- * measured. UNAVAILABLE where it cannot be run or does not answer. */
+/* Starts the program at `path` with an empty environment and waits until it has loaded its libraries, so that
+ * it can be measured. UNAVAILABLE where it cannot be run or does not answer. */
 fallible spawner_start(const char *path, struct spawner *out);
 
 /* Ends the program and all its tasks. `{0}` and a closed spawner may be closed. */

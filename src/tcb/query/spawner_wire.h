@@ -15,8 +15,12 @@ struct spawner_request {
 };
 
 /* READY comes first, once, when the program and its libraries are loaded. */
-enum spawner_news { SPAWNER_NEWS_SPAWNED = 1, SPAWNER_NEWS_EXITED = 2, SPAWNER_NEWS_REFUSED = 3,
-                    SPAWNER_NEWS_READY = 4 };
+enum spawner_news {
+    SPAWNER_NEWS_SPAWNED = 1,
+    SPAWNER_NEWS_EXITED = 2,
+    SPAWNER_NEWS_REFUSED = 3,
+    SPAWNER_NEWS_READY = 4
+};
 
 struct spawner_report {
     uint32_t news;

@@ -129,8 +129,8 @@ static bool control_serve(struct tasks *tasks)
     struct spawner_request request;
     struct task_descriptors given;
     struct iovec part = {&request, sizeof request};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got = recvmsg(tasks->control, &message, MSG_CMSG_CLOEXEC);
     if (got < 0 && errno == EINTR) {
         return true;

@@ -199,28 +199,31 @@ static const char *sealed_type(struct arena *arena, duckdb_logical_type type, co
 static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckdb_prepared_statement source,
                            idx_t i, struct buffer *select, json_t *schema)
 {
-    const char *name = duckdb_prepared_statement_column_name(source, i);
+    struct text name;
+    TRY(engine_output_name(arena, source, i, &name));
     scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(source, i);
     const char *cast = NULL;
     const char *sealed = sealed_type(arena, type, &cast);
-    bool named = text_is_printable_utf8(text_of(name)) && strlen(name) >= 1 && strlen(name) <= 128;
+    bool named = text_is_printable_utf8(name) && name.size >= 1 && name.size <= 128;
     if (sealed == NULL || !named) {
-        message_keep(unsealed, arena_where(arena, "column \"%s\" has a type or a name that cannot be sealed; "
-                                                  "cast it or leave it out with --sql", name));
+        message_keep(unsealed, arena_where(arena,
+                                           "column \"%.*s\" has a type or a name that cannot be sealed; "
+                                           "cast it or leave it out with --sql",
+                                           TEXT_ARGS(name)));
         return FAIL(UNSUPPORTED, "unsealed.column.type");
     }
     TRY(buffer_add_text(&unsealed->columns, i == 0 ? (struct text){0} : TEXT(",")));
-    TRY(engine_quote_name(&unsealed->columns, text_of(name)));
+    TRY(engine_quote_name(&unsealed->columns, name));
     TRY(buffer_add_text(select, i == 0 ? TEXT("SELECT ") : TEXT(",")));
     TRY(buffer_add_text(select, cast == NULL ? (struct text){0} : TEXT("CAST(")));
-    TRY(engine_quote_name(select, text_of(name)));
+    TRY(engine_quote_name(select, name));
     if (cast != NULL) {
         TRY(buffer_printf(select, " AS %s) AS ", cast));
-        TRY(engine_quote_name(select, text_of(name)));
+        TRY(engine_quote_name(select, name));
     }
     json_t *column = json_object();
     TRY(json_add(schema, column));
-    TRY(json_set_text(column, "name", text_of(name)));
+    TRY(json_set_text(column, "name", name));
     return json_set_text(column, "type", text_of(sealed));
 }
 
@@ -249,7 +252,8 @@ static fallible source_describe(struct unsealed *unsealed, struct text source, s
 static fallible engine_start(struct unsealed *unsealed, json_t *request)
 {
     uint64_t threads = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t memory_mb = (uint64_t)sysconf(_SC_PHYS_PAGES) / 1024 * (uint64_t)sysconf(_SC_PAGESIZE) / 1024 / 4 * 3;
+    uint64_t memory_mb =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) / 1024 * (uint64_t)sysconf(_SC_PAGESIZE) / 1024 / 4 * 3;
     if (json_has(request, "threads")) {
         TRY(json_get_u64(request, "threads", 256, &threads));
     }
@@ -257,8 +261,8 @@ static fallible engine_start(struct unsealed *unsealed, json_t *request)
         TRY(json_get_u64(request, "memory_mb", 1 << 24, &memory_mb));
     }
     REQUIRE(threads >= 1 && memory_mb >= 64, INVALID, "unsealed.limits");
-    struct engine_options options = {.files = ENGINE_FILES_LOCAL, .threads = (unsigned)threads,
-                                     .memory_bytes = memory_mb << 20};
+    struct engine_options options = {
+        .files = ENGINE_FILES_LOCAL, .threads = (unsigned)threads, .memory_bytes = memory_mb << 20};
     engine_close(&unsealed->engine);
     return engine_open(&options, &unsealed->engine);
 }
@@ -310,7 +314,8 @@ static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t co
     char hex[17];
     TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(hash(place,")));
     TRY(buffer_add_text(&text, buffer_text(&unsealed->columns)));
-    TRY(buffer_add_text(&text, TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
+    TRY(buffer_add_text(&text,
+                        TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
     TRY(rows_text(unsealed, first, count, &text));
     TRY(buffer_add_text(&text, TEXT("))")));
     TRY(numbers_ask(unsealed, buffer_text(&text), numbers, 2));
@@ -319,7 +324,8 @@ static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t co
     return json_set_text(answer, "hash", text_of(hex));
 }
 
-static fallible range_read(struct unsealed *unsealed, json_t *request, uint64_t *out_first, uint64_t *out_count)
+static fallible range_read(struct unsealed *unsealed, json_t *request, uint64_t *out_first,
+                           uint64_t *out_count)
 {
     REQUIRE(unsealed->opened, CONFLICT, "unsealed.not_open");
     TRY(json_get_u64(request, "first", INT64_MAX, out_first));
@@ -342,8 +348,9 @@ static fallible op_part(struct unsealed *unsealed, json_t *request)
     buffer_init(&text, STATEMENT_BYTES_MAX);
     TRY(buffer_add_text(&text, TEXT("COPY (")));
     TRY(rows_text(unsealed, first, count, &text));
-    TRY(buffer_printf(&text, ") TO '/sealed/out/part' (FORMAT parquet, COMPRESSION %.*s, ROW_GROUP_SIZE %llu, "
-                             "USE_TMP_FILE false, WRITE_BLOOM_FILTER false)",
+    TRY(buffer_printf(&text,
+                      ") TO '/sealed/out/part' (FORMAT parquet, COMPRESSION %.*s, ROW_GROUP_SIZE %llu, "
+                      "USE_TMP_FILE false, WRITE_BLOOM_FILTER false)",
                       TEXT_ARGS(compression), (unsigned long long)group));
     unsealed->written = 0;
     TRY(statement_do(unsealed, buffer_text(&text)));
@@ -406,8 +413,8 @@ static fallible sink_write(void *self, struct bytes octets)
 
 int unsealed_serve(int stream)
 {
-    struct unsealed unsealed = {.stream = stream, .lock = PTHREAD_MUTEX_INITIALIZER,
-                                .done = PTHREAD_COND_INITIALIZER};
+    struct unsealed unsealed = {
+        .stream = stream, .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
     struct vfs_sink sink = {&unsealed, sink_write};
     vfs_enter_unsealed(&sink);
     scoped_buffer payload;

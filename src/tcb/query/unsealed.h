@@ -11,18 +11,19 @@
  *      Reads the source. An SQL query, CSV and JSON are materialised in memory, in the order in which they
  *      give their rows; Parquet files are read where they lie, in the order given. Types are those of
  *      doc/formats.md §1.3: HUGEINT becomes DECIMAL(38,0), which Parquet can hold, an ENUM becomes VARCHAR,
- *      other precisions of TIMESTAMP become TIMESTAMP. A nested or other type is refused by the column's name.
+ *      other precisions of TIMESTAMP become TIMESTAMP. A nested or other type is refused by the column's
+ * name.
  *   {"op":"part","first":row,"count":rows,"row_group_rows":n,"compression":"zstd"|"snappy"|"uncompressed"}
  *      -> D … D, E {"rows":n,"hash":TEXT,"size":octets}
  *      Writes these rows, in order, as one Parquet file; D frames are its octets in order.
  *   {"op":"check","first":row,"count":rows}
  *      -> E {"rows":n,"hash":TEXT}
- *      The same hash without writing: 16 hex digits that depend on every value and on the order of the rows. It
- *      tells an interrupted sealing whether the source is still the same; it is no protection against malice.
+ *      The same hash without writing: 16 hex digits that depend on every value and on the order of the rows.
+ * It tells an interrupted sealing whether the source is still the same; it is no protection against malice.
  *
  * Any of them may answer R {"why","message"} instead; after a refused `part`, D frames already sent are void.
- * `message` may hold the engine's own words: it stays on the party's machine. While `open` and `part` compute,
- * P {"percent":n} frames may come before any other. */
+ * `message` may hold the engine's own words: it stays on the party's machine. While `open` and `part`
+ * compute, P {"percent":n} frames may come before any other. */
 #pragma once
 
 enum unsealed_frame {

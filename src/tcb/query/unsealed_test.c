@@ -1,4 +1,4 @@
-#include "query/harness.h"
+#include "query/query_test_harness.h"
 #include "query/unsealed.h"
 
 #include <setjmp.h>
@@ -30,13 +30,28 @@ static void types_become_those_that_can_be_sealed(void **state)
         const char *expression;
         const char *want;
     } cases[] = {
-        {"true", "BOOLEAN"}, {"1::TINYINT", "TINYINT"}, {"1::UBIGINT", "UBIGINT"}, {"1.5::FLOAT", "FLOAT"},
-        {"sum(1)", "DECIMAL(38,0)"}, {"'a'::ENUM('a','b')", "VARCHAR"}, {"TIMESTAMP '2001-01-01'", "TIMESTAMP"},
-        {"'2001-01-01'::TIMESTAMP_S", "TIMESTAMP"}, {"'2001-01-01'::TIMESTAMP_NS", "TIMESTAMP"},
-        {"DATE '2001-01-01'", "DATE"}, {"TIME '01:02:03'", "TIME"}, {"1.25::DECIMAL(7,3)", "DECIMAL(7,3)"},
-        {"'ab'::BLOB", "BLOB"}, {"'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::UUID", "UUID"}, {"'7'::JSON", "VARCHAR"},
-        {"[1]", NULL}, {"{'a': 1}", NULL}, {"MAP {1: 2}", NULL}, {"INTERVAL 1 DAY", NULL},
-        {"now()", NULL}, {"NULL", "INTEGER"}, {"1::UHUGEINT", NULL},
+        {"true", "BOOLEAN"},
+        {"1::TINYINT", "TINYINT"},
+        {"1::UBIGINT", "UBIGINT"},
+        {"1.5::FLOAT", "FLOAT"},
+        {"sum(1)", "DECIMAL(38,0)"},
+        {"'a'::ENUM('a','b')", "VARCHAR"},
+        {"TIMESTAMP '2001-01-01'", "TIMESTAMP"},
+        {"'2001-01-01'::TIMESTAMP_S", "TIMESTAMP"},
+        {"'2001-01-01'::TIMESTAMP_NS", "TIMESTAMP"},
+        {"DATE '2001-01-01'", "DATE"},
+        {"TIME '01:02:03'", "TIME"},
+        {"1.25::DECIMAL(7,3)", "DECIMAL(7,3)"},
+        {"'ab'::BLOB", "BLOB"},
+        {"'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::UUID", "UUID"},
+        {"'7'::JSON", "VARCHAR"},
+        {"[1]", NULL},
+        {"{'a': 1}", NULL},
+        {"MAP {1: 2}", NULL},
+        {"INTERVAL 1 DAY", NULL},
+        {"now()", NULL},
+        {"NULL", "INTEGER"},
+        {"1::UHUGEINT", NULL},
     };
     (void)state;
     struct harness_party party;
@@ -70,7 +85,8 @@ static void parts_keep_the_order_and_hash_as_checked(void **state)
     for (size_t i = 0; i < 4; i++) {
         static const char *const requests[] = {
             "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
-            "{\"op\":\"part\",\"first\":100000,\"count\":100000,\"row_group_rows\":20480,\"compression\":\"zstd\"}",
+            "{\"op\":\"part\",\"first\":100000,\"count\":100000,\"row_group_rows\":20480,\"compression\":"
+            "\"zstd\"}",
             "{\"op\":\"check\",\"first\":100001,\"count\":100000}",
             "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
         };
@@ -106,7 +122,8 @@ static void the_hash_sees_the_order(void **state)
     for (size_t i = 0; i < 2; i++) {
         scoped_json *schema = NULL;
         scoped_json *answer = NULL;
-        open_sql(&party, i == 0 ? "SELECT * FROM (VALUES (1), (2)) v(x)" : "SELECT * FROM (VALUES (2), (1)) v(x)",
+        open_sql(&party,
+                 i == 0 ? "SELECT * FROM (VALUES (1), (2)) v(x)" : "SELECT * FROM (VALUES (2), (1)) v(x)",
                  UNSEALED_FRAME_SCHEMA, &schema);
         ask(&party, "{\"op\":\"check\",\"first\":0,\"count\":2}", NULL, &answer);
         snprintf(hashes[i], sizeof hashes[i], "%s", json_string_value(json_object_get(answer, "hash")));
@@ -132,14 +149,15 @@ static void files_of_each_format_are_read(void **state)
         char request[512];
         struct harness_party party;
         scoped_json *answer = NULL;
-        scoped_json *want = json_pack("{s:[{s:s,s:s},{s:s,s:s}],s:i}", "columns", "name", "a", "type", "BIGINT", "name",
-                                      "b", "type", "VARCHAR", "rows", 2);
+        scoped_json *want = json_pack("{s:[{s:s,s:s},{s:s,s:s}],s:i}", "columns", "name", "a", "type",
+                                      "BIGINT", "name", "b", "type", "VARCHAR", "rows", 2);
         snprintf(path, sizeof path, "%s/it's.%s", folder, cases[i].format);
         FILE *file = fopen(path, "w");
         assert_non_null(file);
         fputs(cases[i].content, file);
         fclose(file);
-        snprintf(request, sizeof request, "{\"op\":\"open\",\"source\":{\"files\":[\"%s\"],\"format\":\"%s\"}}", path,
+        snprintf(request, sizeof request,
+                 "{\"op\":\"open\",\"source\":{\"files\":[\"%s\"],\"format\":\"%s\"}}", path,
                  cases[i].format);
         harness_party_start(&party);
         assert_int_equal(ask(&party, request, NULL, &answer), UNSEALED_FRAME_SCHEMA);
@@ -168,7 +186,8 @@ static void mistakes_are_told(void **state)
         {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT 1 AS a; SELECT 2 AS b\"}}", "unsealed.source", ""},
         {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT CAST('abc' AS INTEGER) AS a FROM range(3)\"}}",
          "unsealed.statement", "abc"},
-        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT * FROM 'https://localhost/x.parquet'\"}}", "unsealed.source", ""},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT * FROM 'https://localhost/x.parquet'\"}}",
+         "unsealed.source", ""},
     };
     (void)state;
     struct harness_party party;
@@ -177,7 +196,8 @@ static void mistakes_are_told(void **state)
         scoped_json *answer = NULL;
         assert_int_equal(ask(&party, cases[i].request, NULL, &answer), UNSEALED_FRAME_REFUSED);
         assert_string_equal(json_string_value(json_object_get(answer, "why")), cases[i].want_why);
-        assert_non_null(strstr(json_string_value(json_object_get(answer, "message")), cases[i].want_in_message));
+        assert_non_null(
+            strstr(json_string_value(json_object_get(answer, "message")), cases[i].want_in_message));
     }
     harness_party_stop(&party);
 }

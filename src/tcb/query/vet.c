@@ -228,7 +228,8 @@ static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
 
 static bool output_type_is_allowed(const char *type)
 {
-    static const char *const refused[] = {"BOOLEAN", "FLOAT", "DOUBLE", "TIME", "TIMESTAMP", "BLOB", "UUID", ""};
+    static const char *const refused[] = {"BOOLEAN",   "FLOAT", "DOUBLE", "TIME",
+                                          "TIMESTAMP", "BLOB",  "UUID",   ""};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (strcmp(type, refused[i]) == 0) {
             return false;
@@ -251,7 +252,8 @@ static fallible output_bind(struct vet *vet, struct text executed, json_t *outpu
     REQUIRE(count >= 1 && count <= VET_OUTPUTS_MAX, LIMIT, "vet.output.count");
     for (idx_t i = 0; i < count; i++) {
         scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(prepared, i);
-        struct text name = text_of(duckdb_prepared_statement_column_name(prepared, i));
+        struct text name;
+        TRY(engine_output_name(vet->arena, prepared, i, &name));
         const char *type_name = engine_type_name(vet->arena, type);
         json_t *column = json_object();
         TRY(json_add(output, column));
@@ -268,10 +270,11 @@ static fallible output_types_check(struct vet *vet, const json_t *output)
     json_array_foreach (output, index, column) {
         const char *type = ast_member(column, "type");
         if (!output_type_is_allowed(type)) {
-            return vet_refuse(vet, "mode.output_type", NULL,
-                              "output \"%s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "
-                              "round a ratio and cast it, as in CAST(round(x, 2) AS DECIMAL(18,2))",
-                              ast_member(column, "name"), type[0] == '\0' ? "unknown" : type);
+            return vet_refuse(
+                vet, "mode.output_type", NULL,
+                "output \"%s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "
+                "round a ratio and cast it, as in CAST(round(x, 2) AS DECIMAL(18,2))",
+                ast_member(column, "name"), type[0] == '\0' ? "unknown" : type);
         }
     }
     return OK;

@@ -1,6 +1,6 @@
-/* Which columns are read: derived twice, once from the rewritten tree by our own names, once from the plan that the
- * engine bound from the rewritten text. Both must give the same sets. The plan also shows what no tree can: the
- * engine's own conversions and the types of aggregates. */
+/* Which columns are read: derived twice, once from the rewritten tree by our own names, once from the plan
+ * that the engine bound from the rewritten text. Both must give the same sets. The plan also shows what no
+ * tree can: the engine's own conversions and the types of aggregates. */
 #include "query/vet_parts.h"
 
 /* ---- From the tree ---- */
@@ -82,9 +82,18 @@ static fallible tree_read(struct vet *vet, json_t *normal)
 static bool operator_is_allowed(const char *name)
 {
     static const char *const names[] = {
-        "LOGICAL_GET",      "LOGICAL_PROJECTION", "LOGICAL_FILTER",           "LOGICAL_AGGREGATE_AND_GROUP_BY",
-        "LOGICAL_ANY_JOIN", "LOGICAL_CTE_REF",    "LOGICAL_MATERIALIZED_CTE", "LOGICAL_COMPARISON_JOIN",
-        "LOGICAL_LIMIT",    "LOGICAL_ORDER_BY",   "LOGICAL_DISTINCT",         "LOGICAL_CROSS_PRODUCT",
+        "LOGICAL_GET",
+        "LOGICAL_PROJECTION",
+        "LOGICAL_FILTER",
+        "LOGICAL_AGGREGATE_AND_GROUP_BY",
+        "LOGICAL_ANY_JOIN",
+        "LOGICAL_CTE_REF",
+        "LOGICAL_MATERIALIZED_CTE",
+        "LOGICAL_COMPARISON_JOIN",
+        "LOGICAL_LIMIT",
+        "LOGICAL_ORDER_BY",
+        "LOGICAL_DISTINCT",
+        "LOGICAL_CROSS_PRODUCT",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) == 0) {
@@ -107,7 +116,8 @@ static fallible plan_scan(struct vet *vet, json_t *get)
         if (!json_is_integer(number)) {
             continue; /* the row's number, which count(*) asks for: no column */
         }
-        struct text name = text_of(json_string_value(json_array_get(names, (size_t)json_integer_value(number))));
+        struct text name =
+            text_of(json_string_value(json_array_get(names, (size_t)json_integer_value(number))));
         size_t i = 0;
         while (i < table->column_count && !text_equal(table->columns[i], name)) {
             i++;
@@ -126,9 +136,10 @@ struct number_type {
 };
 
 static const struct number_type number_types[] = {
-    {"BOOLEAN", 1, 0, false},  {"TINYINT", 3, 1, true},    {"SMALLINT", 5, 2, true},   {"INTEGER", 10, 3, true},
-    {"BIGINT", 19, 4, true},   {"HUGEINT", 39, 5, true},   {"UTINYINT", 3, 1, false},  {"USMALLINT", 5, 2, false},
-    {"UINTEGER", 10, 3, false}, {"UBIGINT", 20, 4, false},
+    {"BOOLEAN", 1, 0, false},  {"TINYINT", 3, 1, true},    {"SMALLINT", 5, 2, true},
+    {"INTEGER", 10, 3, true},  {"BIGINT", 19, 4, true},    {"HUGEINT", 39, 5, true},
+    {"UTINYINT", 3, 1, false}, {"USMALLINT", 5, 2, false}, {"UINTEGER", 10, 3, false},
+    {"UBIGINT", 20, 4, false},
 };
 
 static const struct number_type *number_type_find(const json_t *type)
@@ -164,7 +175,8 @@ static bool conversion_is_total(const json_t *from, const json_t *to)
                                   decimal_member(from, "width") - decimal_member(from, "scale") <= room
                             : left != NULL && left->digits <= room;
     }
-    return left != NULL && right != NULL && left->rank < right->rank && (right->is_signed || !left->is_signed);
+    return left != NULL && right != NULL && left->rank < right->rank &&
+           (right->is_signed || !left->is_signed);
 }
 
 static const json_t *bound_type(const json_t *expression)
@@ -176,13 +188,15 @@ static const json_t *bound_type(const json_t *expression)
     return type;
 }
 
-/* Whether a bound expression looks at a row at all: a constant that cannot be converted tells nothing about one. */
+/* Whether a bound expression looks at a row at all: a constant that cannot be converted tells nothing about
+ * one. */
 static bool reads_rows(const json_t *value)
 {
     const char *name;
     size_t index;
     json_t *member;
-    if (ast_is(value, "expression_class", "BOUND_REF") || ast_is(value, "expression_class", "BOUND_AGGREGATE")) {
+    if (ast_is(value, "expression_class", "BOUND_REF") ||
+        ast_is(value, "expression_class", "BOUND_AGGREGATE")) {
         return true;
     }
     json_object_foreach ((json_t *)(uintptr_t)value, name, member) {
@@ -229,14 +243,17 @@ static fallible plan_aggregate(struct vet *vet, const json_t *aggregate, struct 
         return OK;
     }
     if (ast_is(type, "id", "DOUBLE") || ast_is(type, "id", "FLOAT")) {
-        return vet_refuse(vet, "column.aggregate", NULL,
-                          "a sum of floating-point numbers depends on their order: cast to a DECIMAL within the sum");
+        return vet_refuse(
+            vet, "column.aggregate", NULL,
+            "a sum of floating-point numbers depends on their order: cast to a DECIMAL within the sum");
     }
-    if (place.inside_core && (ast_is(argument, "id", "HUGEINT") ||
-                              (ast_is(argument, "id", "DECIMAL") && decimal_member(argument, "width") > SUM_DIGITS_MAX))) {
-        return vet_refuse(vet, "column.aggregate", NULL,
-                          "a sum of numbers of more than %d digits may overflow: cast to DECIMAL(%d,s) within the sum",
-                          SUM_DIGITS_MAX, SUM_DIGITS_MAX);
+    if (place.inside_core &&
+        (ast_is(argument, "id", "HUGEINT") ||
+         (ast_is(argument, "id", "DECIMAL") && decimal_member(argument, "width") > SUM_DIGITS_MAX))) {
+        return vet_refuse(
+            vet, "column.aggregate", NULL,
+            "a sum of numbers of more than %d digits may overflow: cast to DECIMAL(%d,s) within the sum",
+            SUM_DIGITS_MAX, SUM_DIGITS_MAX);
     }
     return OK;
 }
@@ -285,8 +302,8 @@ static fallible plan_read(struct vet *vet, struct text executed)
     struct text text;
     scoped_json *plan = NULL;
     if (!result_is_ok(engine_ask(vet->engine, vet->arena,
-                                 "SELECT json_serialize_plan(CAST($1 AS VARCHAR), optimize := false)", executed,
-                                 &text))) {
+                                 "SELECT json_serialize_plan(CAST($1 AS VARCHAR), optimize := false)",
+                                 executed, &text))) {
         return FAIL(DENIED, "vet.lineage.plan");
     }
     TRY(ast_decode(text, &plan));
@@ -303,7 +320,8 @@ static fallible agree(struct vet *vet)
         for (size_t j = 0; j < table->column_count; j++) {
             any = any || table->read[j];
             if (table->read[j] != table->scanned[j]) {
-                return vet_refuse(vet, "column.read", NULL, "it is not certain whether the query reads %.*s.%.*s",
+                return vet_refuse(vet, "column.read", NULL,
+                                  "it is not certain whether the query reads %.*s.%.*s",
                                   TEXT_ARGS(table->name), TEXT_ARGS(table->columns[j]));
             }
         }

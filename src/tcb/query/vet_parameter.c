@@ -17,7 +17,8 @@ static bool integer_parse(struct text text, __int128 *out)
 {
     bool negative = text.size > 0 && text.data[0] == '-';
     struct text digits = {text.data + negative, text.size - (size_t)negative};
-    if (!digits_only(digits) || digits.size > 38 || (digits.data[0] == '0' && (digits.size > 1 || negative))) {
+    if (!digits_only(digits) || digits.size > 38 ||
+        (digits.data[0] == '0' && (digits.size > 1 || negative))) {
         return false;
     }
     __int128 value = 0;
@@ -35,9 +36,9 @@ static bool integer_fits(struct text type, struct text value)
         unsigned bits;
         bool is_signed;
     } ranges[] = {
-        {"TINYINT", 8, true},   {"SMALLINT", 16, true},   {"INTEGER", 32, true},   {"BIGINT", 64, true},
-        {"UTINYINT", 8, false}, {"USMALLINT", 16, false}, {"UINTEGER", 32, false}, {"UBIGINT", 64, false},
-        {"HUGEINT", 127, true},
+        {"TINYINT", 8, true},    {"SMALLINT", 16, true}, {"INTEGER", 32, true},
+        {"BIGINT", 64, true},    {"UTINYINT", 8, false}, {"USMALLINT", 16, false},
+        {"UINTEGER", 32, false}, {"UBIGINT", 64, false}, {"HUGEINT", 127, true},
     };
     __int128 number = 0;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
@@ -110,7 +111,8 @@ fallible vet_parameters_check(struct vet *vet)
     for (size_t i = 0; i < vet->parameter_count; i++) {
         const struct vet_parameter *parameter = &vet->parameters[i];
         if (!text_is_name(parameter->name) || vet_parameter_find(vet, parameter->name) != parameter) {
-            return vet_refuse(vet, "parameter.name", NULL, "parameter %zu has no proper name of its own", i + 1);
+            return vet_refuse(vet, "parameter.name", NULL, "parameter %zu has no proper name of its own",
+                              i + 1);
         }
         if (!type_is_allowed(parameter->type)) {
             return vet_refuse(vet, "parameter.value", NULL,
@@ -136,7 +138,8 @@ static fallible put(void *self, json_t *expression, json_t **out_replacement)
     struct text name = text_of(ast_member(expression, "identifier"));
     struct vet_parameter *parameter = vet_parameter_find(vet, name);
     if (parameter == NULL) {
-        return vet_refuse(vet, "parameter.name", NULL, "parameter \"$%.*s\" is not declared", TEXT_ARGS(name));
+        return vet_refuse(vet, "parameter.name", NULL, "parameter \"$%.*s\" is not declared",
+                          TEXT_ARGS(name));
     }
     parameter->used = true;
     *out_replacement = ast_try_cast(parameter->has_value ? ast_text(parameter->value) : ast_null(),
@@ -145,14 +148,16 @@ static fallible put(void *self, json_t *expression, json_t **out_replacement)
     return json_set(*out_replacement, "alias", json_string(ast_member(expression, "alias")));
 }
 
-/* Every expression hangs somewhere below objects and arrays of a select node: any object with a class is one. */
+/* Every expression hangs somewhere below objects and arrays of a select node: any object with a class is one.
+ */
 static fallible put_below(struct vet *vet, json_t *value)
 {
     const char *name;
     json_t *member;
     size_t index;
     void *next;
-    json_object_foreach_safe (value, next, name, member) {
+    json_object_foreach_safe(value, next, name, member)
+    {
         json_t *replacement = NULL;
         if (json_has(member, "class")) {
             TRY(put(vet, member, &replacement));
@@ -170,7 +175,8 @@ static fallible put_below(struct vet *vet, json_t *value)
         } else {
             TRY(put_below(vet, member));
         }
-        REQUIRE(replacement == NULL || json_array_set_new(value, index, replacement) == 0, NO_MEMORY, "vet.memory");
+        REQUIRE(replacement == NULL || json_array_set_new(value, index, replacement) == 0, NO_MEMORY,
+                "vet.memory");
     }
     return OK;
 }

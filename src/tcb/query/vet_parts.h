@@ -80,6 +80,21 @@ struct vet_scope {
 };
 fallible vet_scope_of(struct vet *vet, json_t *from_table, struct vet_scope *out);
 
+/* A core being looked at: its node, its tables, whether its select names may be used (GROUP BY and the like).
+ */
+struct vet_block {
+    struct vet *vet;
+    json_t *node;
+    struct vet_scope scope;
+    bool names_of_select;
+};
+
+/* vet_names.c: puts every column reference of a block in the form TABLE.COLUMN, and GROUP BY by position or
+ * name in that of the expression meant. Every output has a name afterwards. */
+fallible vet_block_qualify(struct vet *vet, json_t *node, struct vet_block *out);
+/* The same for one more expression of the block, in place. */
+fallible vet_qualify_member(struct vet_block *block, json_t *parent, const char *member);
+
 /* vet_parameter.c: checks the values' forms; puts typed constants in place of parameters. */
 fallible vet_parameters_check(struct vet *vet);
 fallible vet_parameters_put(struct vet *vet, json_t *node);

@@ -20,8 +20,8 @@ static json_t *threshold(const struct vet_scope *scope, const json_t *contribute
     return all;
 }
 
-/* What makes a row contribute to an aggregate: its filter, and an argument that is not NULL. NULL where every row
- * of the cell does, which the threshold of the row covers. */
+/* What makes a row contribute to an aggregate: its filter, and an argument that is not NULL. NULL where every
+ * row of the cell does, which the threshold of the row covers. */
 static json_t *contribution(const json_t *aggregate)
 {
     json_t *filter = json_object_get(aggregate, "filter");
@@ -73,8 +73,8 @@ static fallible make_total(void *self, json_t *expression, json_t **out_replacem
     struct totality *around = self;
     bool is_function = ast_is(expression, "class", "FUNCTION");
     /* TRY may not stand around an aggregate; its arguments are on their own again. */
-    bool wrap = is_function && !around->inside && !ast_has_aggregate(expression) &&
-                vet_function_raises(expression);
+    bool wrap =
+        is_function && !around->inside && !ast_has_aggregate(expression) && vet_function_raises(expression);
     bool is_try = ast_is(expression, "type", "OPERATOR_TRY");
     struct totality below = {(around->inside && !ast_is_aggregate(expression)) || wrap || is_try};
     if (ast_is(expression, "class", "CAST")) {
@@ -106,7 +106,8 @@ static fallible total_list(json_t *list)
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *replacement = NULL;
         TRY(make_total(&(struct totality){false}, json_array_get(list, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(list, i, replacement) == 0, NO_MEMORY, "vet.memory");
+        REQUIRE(replacement == NULL || json_array_set_new(list, i, replacement) == 0, NO_MEMORY,
+                "vet.memory");
     }
     return OK;
 }

@@ -3,254 +3,6 @@
 
 #include <stdio.h>
 
-/* ---- Scopes and names ---- */
-
-static fallible scope_add(struct vet *vet, json_t *table, struct vet_scope *scope)
-{
-    struct text name = text_of(ast_member(table, "table_name"));
-    struct text alias = text_of(ast_member(table, "alias"));
-    struct vet_table *found = vet_table_find(vet, name);
-    if (found == NULL) {
-        return vet_refuse(vet, "name.dataset", table, "\"%.*s\" is not a table of this contract that a WITH query "
-                                                      "may read", TEXT_ARGS(name));
-    }
-    alias = alias.size > 0 ? alias : name;
-    for (size_t i = 0; i < scope->count; i++) {
-        if (vet_name_equal(scope->items[i].alias, alias)) {
-            return vet_refuse(vet, "name.ambiguous", table, "\"%.*s\" names two tables", TEXT_ARGS(alias));
-        }
-    }
-    if (scope->count == VET_BASE_TABLES_MAX) {
-        return vet_refuse(vet, "sql.size", table, "more than %d tables", VET_BASE_TABLES_MAX);
-    }
-    scope->items[scope->count].alias = alias;
-    scope->items[scope->count++].table = found;
-    return OK;
-}
-
-static fallible scope_fill(struct vet *vet, json_t *from, struct vet_scope *scope)
-{
-    if (ast_is(from, "type", "BASE_TABLE")) {
-        return scope_add(vet, from, scope);
-    }
-    TRY(scope_fill(vet, json_object_get(from, "left"), scope));
-    return scope_fill(vet, json_object_get(from, "right"), scope);
-}
-
-fallible vet_scope_of(struct vet *vet, json_t *from_table, struct vet_scope *out)
-{
-    struct vet_scope scope = {.count = 0};
-    TRY(scope_fill(vet, from_table, &scope));
-    *out = scope;
-    return OK;
-}
-
-static size_t column_find(const struct vet_table *table, struct text name)
-{
-    size_t i = 0;
-    while (i < table->column_count && !vet_name_equal(table->columns[i], name)) {
-        i++;
-    }
-    return i;
-}
-
-/* A core being looked at: its node, its tables, whether its select names may be used (GROUP BY and the like). */
-struct block {
-    struct vet *vet;
-    json_t *node;
-    struct vet_scope scope;
-    bool names_of_select;
-};
-
-static fallible resolve_qualified(struct block *block, json_t *reference, json_t **out)
-{
-    json_t *names = json_object_get(reference, "column_names");
-    struct text qualifier = text_of(json_string_value(json_array_get(names, 0)));
-    struct text name = text_of(json_string_value(json_array_get(names, 1)));
-    for (size_t i = 0; i < block->scope.count; i++) {
-        const struct vet_table *table = block->scope.items[i].table;
-        if (vet_name_equal(block->scope.items[i].alias, qualifier)) {
-            size_t column = column_find(table, name);
-            if (column < table->column_count) {
-                *out = ast_column(block->scope.items[i].alias, table->columns[column]);
-                return OK;
-            }
-        }
-    }
-    return vet_refuse(block->vet, "name.column", reference, "no column \"%.*s.%.*s\"", TEXT_ARGS(qualifier),
-                      TEXT_ARGS(name));
-}
-
-/* The column of the block's tables by that name: NULL where there is none. */
-static fallible column_by_name(struct block *block, json_t *reference, struct text name, json_t **out)
-{
-    json_t *found = NULL;
-    for (size_t i = 0; i < block->scope.count; i++) {
-        const struct vet_table *table = block->scope.items[i].table;
-        size_t column = column_find(table, name);
-        if (column == table->column_count) {
-            continue;
-        }
-        if (found != NULL) {
-            json_decref(found);
-            return vet_refuse(block->vet, "name.ambiguous", reference, "column \"%.*s\" is in several tables: "
-                                                                       "write TABLE.%.*s",
-                              TEXT_ARGS(name), TEXT_ARGS(name));
-        }
-        found = ast_column(block->scope.items[i].alias, table->columns[column]);
-    }
-    *out = found;
-    return OK;
-}
-
-/* The select item that is called `name` with AS. */
-static json_t *item_by_name(const struct block *block, struct text name)
-{
-    size_t index;
-    json_t *item;
-    json_array_foreach (json_object_get(block->node, "select_list"), index, item) {
-        if (ast_member(item, "alias")[0] != '\0' && vet_name_equal(text_of(ast_member(item, "alias")), name)) {
-            return item;
-        }
-    }
-    return NULL;
-}
-
-/* Whether a table has a column `name`, and whether `meant` is one of them. */
-static void columns_compare(const struct block *block, struct text name, const json_t *meant, bool *out_any,
-                            bool *out_same)
-{
-    *out_any = *out_same = false;
-    for (size_t i = 0; i < block->scope.count; i++) {
-        const struct vet_table *table = block->scope.items[i].table;
-        size_t column = column_find(table, name);
-        if (column < table->column_count) {
-            scoped_json *reference = ast_column(block->scope.items[i].alias, table->columns[column]);
-            *out_any = true;
-            *out_same = *out_same || json_equal(reference, meant);
-        }
-    }
-}
-
-static fallible resolve_plain(struct block *block, json_t *reference, json_t **out)
-{
-    struct text name = text_of(json_string_value(json_array_get(json_object_get(reference, "column_names"), 0)));
-    json_t *item = block->names_of_select ? item_by_name(block, name) : NULL;
-    if (item != NULL) {
-        bool any = false;
-        bool same = false;
-        scoped_json *meant = ast_bare(item);
-        columns_compare(block, name, meant, &any, &same);
-        if (any && !same) {
-            return vet_refuse(block->vet, "name.ambiguous", reference,
-                              "\"%.*s\" is a column of a table and the name of another output", TEXT_ARGS(name));
-        }
-        *out = json_incref(meant);
-        return OK;
-    }
-    json_t *column = NULL;
-    TRY(column_by_name(block, reference, name, &column));
-    if (column == NULL) {
-        return vet_refuse(block->vet, "name.column", reference, "no column \"%.*s\"", TEXT_ARGS(name));
-    }
-    *out = column;
-    return OK;
-}
-
-/* Replaces a reference by its qualified form, keeping its alias. */
-static fallible qualify(void *self, json_t *expression, json_t **out_replacement)
-{
-    struct block *block = self;
-    if (!ast_is_column(expression)) {
-        return ast_children(expression, &(struct ast_visitor){block, qualify});
-    }
-    json_t *resolved = NULL;
-    size_t parts = json_array_size(json_object_get(expression, "column_names"));
-    TRY(parts == 2 ? resolve_qualified(block, expression, &resolved) : resolve_plain(block, expression, &resolved));
-    *out_replacement = resolved;
-    return json_set(resolved, "alias", json_string(ast_member(expression, "alias")));
-}
-
-static fallible qualify_member(struct block *block, json_t *parent, const char *member)
-{
-    json_t *expression = json_object_get(parent, member);
-    json_t *replacement = NULL;
-    if (!json_is_object(expression)) {
-        return OK;
-    }
-    TRY(qualify(block, expression, &replacement));
-    return replacement == NULL ? OK : json_set(parent, member, replacement);
-}
-
-static fallible qualify_list(struct block *block, json_t *parent, const char *member)
-{
-    json_t *list = json_object_get(parent, member);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *replacement = NULL;
-        TRY(qualify(block, json_array_get(list, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(list, i, replacement) == 0, NO_MEMORY, "vet.memory");
-    }
-    return OK;
-}
-
-static fallible qualify_joins(struct block *block, json_t *from)
-{
-    if (!ast_is(from, "type", "JOIN")) {
-        return OK;
-    }
-    TRY(qualify_member(block, from, "condition"));
-    TRY(qualify_joins(block, json_object_get(from, "left")));
-    return qualify_joins(block, json_object_get(from, "right"));
-}
-
-/* GROUP BY 2 means the second output. */
-static fallible positions_replace(struct block *block)
-{
-    json_t *groups = json_object_get(block->node, "group_expressions");
-    json_t *items = json_object_get(block->node, "select_list");
-    for (size_t i = 0; i < json_array_size(groups); i++) {
-        json_t *group = json_array_get(groups, i);
-        if (!ast_is(group, "class", "CONSTANT")) {
-            continue;
-        }
-        json_t *number = json_object_get(json_object_get(group, "value"), "value");
-        json_int_t place = json_is_integer(number) ? json_integer_value(number) : 0;
-        if (place < 1 || (size_t)place > json_array_size(items)) {
-            return vet_refuse(block->vet, "sql.clause", group, "GROUP BY a constant");
-        }
-        json_t *meant = ast_bare(json_array_get(items, (size_t)place - 1));
-        REQUIRE(meant != NULL && json_array_set_new(groups, i, meant) == 0, NO_MEMORY, "vet.memory");
-    }
-    return OK;
-}
-
-/* Puts every column reference of a block in the form TABLE.COLUMN. An output that is a bare column keeps its
- * name. */
-static fallible block_qualify(struct vet *vet, json_t *node, struct block *out)
-{
-    struct block block = {.vet = vet, .node = node};
-    size_t index;
-    json_t *item;
-    TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &block.scope));
-    json_array_foreach (json_object_get(node, "select_list"), index, item) {
-        json_t *names = json_object_get(item, "column_names");
-        if (ast_is(item, "alias", "") && ast_is_column(item)) {
-            TRY(json_set(item, "alias", json_incref(json_array_get(names, json_array_size(names) - 1))));
-        }
-        if (ast_is(item, "alias", "")) {
-            return vet_refuse(vet, "mode.template", item, "name output %zu with AS", index + 1);
-        }
-    }
-    TRY(qualify_list(&block, node, "select_list"));
-    TRY(qualify_joins(&block, json_object_get(node, "from_table")));
-    TRY(qualify_member(&block, node, "where_clause"));
-    TRY(positions_replace(&block));
-    block.names_of_select = true;
-    TRY(qualify_list(&block, node, "group_expressions"));
-    *out = block;
-    return OK;
-}
-
 static fallible output_names_check(struct vet *vet, json_t *node)
 {
     json_t *items = json_object_get(node, "select_list");
@@ -259,7 +11,8 @@ static fallible output_names_check(struct vet *vet, json_t *node)
         for (size_t j = 0; j < i; j++) {
             struct text other = text_of(ast_member(json_array_get(items, j), "alias"));
             if (vet_name_equal(text_of(ast_member(item, "alias")), other)) {
-                return vet_refuse(vet, "name.ambiguous", item, "two outputs are called \"%.*s\"", TEXT_ARGS(other));
+                return vet_refuse(vet, "name.ambiguous", item, "two outputs are called \"%.*s\"",
+                                  TEXT_ARGS(other));
             }
         }
     }
@@ -303,8 +56,9 @@ static fallible measure_check(void *self, json_t *expression, json_t **out_repla
     bool has_else = ast_is(expression, "class", "CASE") &&
                     !json_is_true(json_object_get(json_object_get(otherwise, "value"), "is_null"));
     if (has_else || ast_is(expression, "type", "OPERATOR_COALESCE")) {
-        return vet_refuse(search->vet, "column.aggregate", expression,
-                          "leave out ELSE and COALESCE within an aggregate: rows without a value must not count");
+        return vet_refuse(
+            search->vet, "column.aggregate", expression,
+            "leave out ELSE and COALESCE within an aggregate: rows without a value must not count");
     }
     return ast_children(expression, &(struct ast_visitor){search, measure_check});
 }
@@ -315,15 +69,19 @@ static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
         return OK;
     }
     if (!ast_is_aggregate(item)) {
-        return vet_refuse(vet, "mode.template", item,
-                          "an expression over aggregates belongs in the final SELECT, the aggregates in the WITH query");
+        return vet_refuse(
+            vet, "mode.template", item,
+            "an expression over aggregates belongs in the final SELECT, the aggregates in the WITH query");
     }
     if (ast_is(item, "function_name", "min") || ast_is(item, "function_name", "max")) {
-        return vet_refuse(vet, "column.aggregate", item, "%s over rows gives one row's value; it is allowed in the "
-                                                         "final SELECT only",
+        return vet_refuse(vet, "column.aggregate", item,
+                          "%s over rows gives one row's value; it is allowed in the "
+                          "final SELECT only",
                           ast_member(item, "function_name"));
     }
-    return thresholds ? ast_children(item, &(struct ast_visitor){&(struct measure_search){vet}, measure_check}) : OK;
+    return thresholds
+               ? ast_children(item, &(struct ast_visitor){&(struct measure_search){vet}, measure_check})
+               : OK;
 }
 
 static fallible core_check(struct vet *vet, json_t *node, const struct vet_scope *scope)
@@ -332,8 +90,9 @@ static fallible core_check(struct vet *vet, json_t *node, const struct vet_scope
     size_t index;
     json_t *item;
     if (thresholds && !is_grouped(node)) {
-        return vet_refuse(vet, "mode.template", NULL,
-                          "rows of a table with an entity leave only as aggregates: add GROUP BY or aggregates");
+        return vet_refuse(
+            vet, "mode.template", NULL,
+            "rows of a table with an entity leave only as aggregates: add GROUP BY or aggregates");
     }
     json_array_foreach (json_object_get(node, "select_list"), index, item) {
         TRY(item_check(vet, item, thresholds));
@@ -343,7 +102,7 @@ static fallible core_check(struct vet *vet, json_t *node, const struct vet_scope
 
 static fallible core_shape(struct vet *vet, json_t *node)
 {
-    struct block block;
+    struct vet_block block;
     if (!ast_is_empty(json_object_get(node, "having"))) {
         return vet_refuse(vet, "mode.template", json_object_get(node, "having"),
                           "HAVING in a WITH query: filter with WHERE in the final SELECT instead");
@@ -352,14 +111,14 @@ static fallible core_shape(struct vet *vet, json_t *node)
         return vet_refuse(vet, "mode.template", NULL,
                           "DISTINCT, ORDER BY and LIMIT belong in the final SELECT, not in a WITH query");
     }
-    TRY(block_qualify(vet, node, &block));
+    TRY(vet_block_qualify(vet, node, &block));
     return core_check(vet, node, &block.scope);
 }
 
 /* ---- A single block: its aggregates and keys become the core, the rest the post ---- */
 
 struct lift {
-    struct block *block;
+    struct vet_block *block;
     struct text core; /* references are qualified: an output may have a core column's name */
     json_t *core_items;
     bool grouped;
@@ -408,9 +167,10 @@ static fallible lift_visit(void *self, json_t *expression, json_t **out_replacem
     }
     if (ast_is_column(expression)) {
         if (lift->grouped) {
-            return vet_refuse(lift->block->vet, "mode.template", expression,
-                              "column \"%s\" must be in GROUP BY or in an aggregate",
-                              json_string_value(json_array_get(json_object_get(expression, "column_names"), 1)));
+            return vet_refuse(
+                lift->block->vet, "mode.template", expression,
+                "column \"%s\" must be in GROUP BY or in an aggregate",
+                json_string_value(json_array_get(json_object_get(expression, "column_names"), 1)));
         }
         return lift_out(lift, expression, out_replacement);
     }
@@ -438,7 +198,7 @@ static fallible lift_orders(struct lift *lift, json_t *modifiers)
     json_array_foreach (modifiers, index, modifier) {
         json_array_foreach (json_object_get(modifier, "orders"), place, order) {
             json_t *lifted = NULL;
-            TRY(qualify_member(lift->block, order, "expression"));
+            TRY(vet_qualify_member(lift->block, order, "expression"));
             TRY(lift_slot(lift, json_object_get(order, "expression"), &lifted));
             TRY(json_set(lifted, "alias", json_string("")));
             TRY(json_set(order, "expression", lifted));
@@ -472,7 +232,7 @@ static fallible lift_all(struct lift *lift, json_t *post, json_t *post_items)
     json_t *having = json_object_get(node, "having");
     if (!ast_is_empty(having)) {
         json_t *lifted = NULL;
-        TRY(qualify_member(lift->block, node, "having"));
+        TRY(vet_qualify_member(lift->block, node, "having"));
         TRY(lift_slot(lift, json_object_get(node, "having"), &lifted));
         TRY(json_set(post, "where_clause", lifted));
     }
@@ -483,16 +243,17 @@ static fallible lift_all(struct lift *lift, json_t *post, json_t *post_items)
 
 static fallible single_shape(struct vet *vet, json_t *node, json_t **out_normal)
 {
-    struct block block;
+    struct vet_block block;
     struct text name;
-    TRY(block_qualify(vet, node, &block));
+    TRY(vet_block_qualify(vet, node, &block));
     TRY(output_names_check(vet, node));
     TRY(core_name(vet, &name));
     json_t *post_items = json_array();
     scoped_json *post = ast_select(post_items, ast_base_table(name));
     scoped_json *core_items = json_array();
     REQUIRE(post != NULL && core_items != NULL, NO_MEMORY, "vet.memory");
-    struct lift lift = {&block, name, core_items, is_grouped(node) || !ast_is_empty(json_object_get(node, "having"))};
+    struct lift lift = {&block, name, core_items,
+                        is_grouped(node) || !ast_is_empty(json_object_get(node, "having"))};
     TRY(lift_all(&lift, post, post_items));
     if (json_array_size(core_items) == 0) {
         return vet_refuse(vet, "mode.template", NULL, "the query reads no column");
@@ -501,9 +262,9 @@ static fallible single_shape(struct vet *vet, json_t *node, json_t **out_normal)
     TRY(json_set(node, "having", json_null()));
     TRY(json_set(node, "modifiers", json_array()));
     TRY(core_check(vet, node, &block.scope));
-    scoped_json *entry = json_pack("{s:s%,s:{s:[],s:{s:O,s:[]},s:s,s:[]}}", "key", name.data, name.size, "value",
-                                   "aliases", "query", "node", node, "named_param_map", "materialized",
-                                   "CTE_MATERIALIZE_DEFAULT", "key_targets");
+    scoped_json *entry = json_pack("{s:s%,s:{s:[],s:{s:O,s:[]},s:s,s:[]}}", "key", name.data, name.size,
+                                   "value", "aliases", "query", "node", node, "named_param_map",
+                                   "materialized", "CTE_MATERIALIZE_DEFAULT", "key_targets");
     TRY(json_add(json_object_get(json_object_get(post, "cte_map"), "map"), json_incref(entry)));
     *out_normal = json_incref(post);
     return OK;
@@ -527,15 +288,17 @@ static fallible post_from(struct vet *vet, json_t *from, struct core_names *core
     for (size_t i = 0; i < cores->count; i++) {
         if (vet_name_equal(cores->names[i], name)) {
             if (++cores->uses[i] > VET_CORE_USES_MAX) {
-                return vet_refuse(vet, "sql.size", from, "\"%.*s\" is used more than %d times", TEXT_ARGS(name),
-                                  VET_CORE_USES_MAX);
+                return vet_refuse(vet, "sql.size", from, "\"%.*s\" is used more than %d times",
+                                  TEXT_ARGS(name), VET_CORE_USES_MAX);
             }
             return OK;
         }
     }
     if (vet_table_find(vet, name) != NULL) {
-        return vet_refuse(vet, "mode.template", from, "the final SELECT may read WITH queries only, not the table "
-                                                      "\"%.*s\"", TEXT_ARGS(name));
+        return vet_refuse(vet, "mode.template", from,
+                          "the final SELECT may read WITH queries only, not the table "
+                          "\"%.*s\"",
+                          TEXT_ARGS(name));
     }
     return vet_refuse(vet, "name.dataset", from, "no table \"%.*s\"", TEXT_ARGS(name));
 }

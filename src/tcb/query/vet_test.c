@@ -1,6 +1,6 @@
-/* Replays test/corpus-sql through the real program: every accepted text with what it reads and gives, every hostile
- * text with its code. An upgrade of the engine must reproduce all of it. */
-#include "query/harness.h"
+/* Replays test/corpus-sql through the real program: every accepted text with what it reads and gives, every
+ * hostile text with its code. An upgrade of the engine must reproduce all of it. */
+#include "query/query_test_harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,13 +1,13 @@
-/* The allow-list: every class, every type of it, every member. What is not in these tables is refused, so that a new
- * feature of the engine fails closed. */
+/* The allow-list: every class, every type of it, every member. What is not in these tables is refused, so
+ * that a new feature of the engine fails closed. */
 #include "query/vet_parts.h"
 
 enum member_kind {
-    MEMBER_EMPTY,       /* null, false, 0, "", [], {} and nothing else */
+    MEMBER_EMPTY, /* null, false, 0, "", [], {} and nothing else */
     MEMBER_TEXT,
     MEMBER_FLAG,
     MEMBER_PLACE,
-    MEMBER_EXPRESSION,  /* may be null */
+    MEMBER_EXPRESSION, /* may be null */
     MEMBER_EXPRESSIONS,
     MEMBER_CASES,
     MEMBER_TYPE,
@@ -27,15 +27,20 @@ struct class_rule {
     struct member members[12];
 };
 
-#define COMMON {"class", MEMBER_TEXT}, {"type", MEMBER_TEXT}, {"alias", MEMBER_TEXT}, {"query_location", MEMBER_PLACE}
+#define COMMON                                                                                               \
+    {"class", MEMBER_TEXT}, {"type", MEMBER_TEXT}, {"alias", MEMBER_TEXT},                                   \
+    {                                                                                                        \
+        "query_location", MEMBER_PLACE                                                                       \
+    }
 
 static const struct class_rule rules[] = {
     {"COLUMN_REF", {"COLUMN_REF"}, {COMMON, {"column_names", MEMBER_NAMES}}},
     {"CONSTANT", {"VALUE_CONSTANT"}, {COMMON, {"value", MEMBER_VALUE}}},
     {"PARAMETER", {"VALUE_PARAMETER"}, {COMMON, {"identifier", MEMBER_TEXT}}},
     {"COMPARISON",
-     {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO",
-      "COMPARE_GREATERTHANOREQUALTO", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"},
+     {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_LESSTHAN", "COMPARE_GREATERTHAN",
+      "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO", "COMPARE_DISTINCT_FROM",
+      "COMPARE_NOT_DISTINCT_FROM"},
      {COMMON, {"left", MEMBER_EXPRESSION}, {"right", MEMBER_EXPRESSION}}},
     {"CONJUNCTION", {"CONJUNCTION_AND", "CONJUNCTION_OR"}, {COMMON, {"children", MEMBER_EXPRESSIONS}}},
     {"BETWEEN",
@@ -51,8 +56,13 @@ static const struct class_rule rules[] = {
      {COMMON, {"child", MEMBER_EXPRESSION}, {"cast_type", MEMBER_TYPE}, {"try_cast", MEMBER_FLAG}}},
     {"FUNCTION",
      {"FUNCTION"},
-     {COMMON, {"function_name", MEMBER_TEXT}, {"children", MEMBER_EXPRESSIONS}, {"filter", MEMBER_EXPRESSION},
-      {"order_bys", MEMBER_NO_ORDER}, {"distinct", MEMBER_FLAG}, {"is_operator", MEMBER_FLAG},
+     {COMMON,
+      {"function_name", MEMBER_TEXT},
+      {"children", MEMBER_EXPRESSIONS},
+      {"filter", MEMBER_EXPRESSION},
+      {"order_bys", MEMBER_NO_ORDER},
+      {"distinct", MEMBER_FLAG},
+      {"is_operator", MEMBER_FLAG},
       {"schema", MEMBER_TEXT}}},
 };
 
@@ -97,8 +107,8 @@ static const struct function functions[] = {
     {"max", 1, 1, AGGREGATE, ANY_ARGUMENTS},
 };
 
-static const char *const date_parts[] = {"year", "quarter", "month", "week", "day", "dow", "isodow", "doy",
-                                         "hour", "minute", "second"};
+static const char *const date_parts[] = {"year",   "quarter", "month", "week",   "day",   "dow",
+                                         "isodow", "doy",     "hour",  "minute", "second"};
 
 static const struct function *function_find(const char *name)
 {
@@ -148,8 +158,8 @@ static fallible walk_cases(struct vet *vet, json_t *node, json_t *cases, size_t 
 
 static bool constant_is_allowed(const json_t *value)
 {
-    static const char *const types[] = {"NULL",    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER",
-                                        "BIGINT",  "HUGEINT", "VARCHAR", "DECIMAL",  "DATE"};
+    static const char *const types[] = {"NULL",   "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER",
+                                        "BIGINT", "HUGEINT", "VARCHAR", "DECIMAL",  "DATE"};
     json_t *type = json_object_get(value, "type");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (ast_is(type, "id", types[i])) {
@@ -256,21 +266,24 @@ static fallible walk_function(struct vet *vet, json_t *node)
     bool distinct = json_is_true(json_object_get(node, "distinct"));
     bool filtered = !ast_is_empty(json_object_get(node, "filter"));
     if (strcmp(name, "avg") == 0 || strcmp(name, "mean") == 0) {
-        return vet_refuse(vet, "sql.function", node,
-                          "avg gives floating-point numbers: divide sum(x) by count(x) in the final SELECT and cast "
-                          "the result to a DECIMAL");
+        return vet_refuse(
+            vet, "sql.function", node,
+            "avg gives floating-point numbers: divide sum(x) by count(x) in the final SELECT and cast "
+            "the result to a DECIMAL");
     }
     bool plain_schema = ast_is(node, "schema", "") || ast_is(node, "schema", "main");
     if (function == NULL || !plain_schema || json_array_size(children) < function->arguments_min ||
         json_array_size(children) > function->arguments_max) {
-        return vet_refuse(vet, "sql.function", node, "function \"%s\" is not on the list of allowed functions",
+        return vet_refuse(vet, "sql.function", node,
+                          "function \"%s\" is not on the list of allowed functions",
                           plain_schema ? name : ast_member(node, "schema"));
     }
     if ((distinct && strcmp(name, "count") != 0) || (filtered && function->kind != AGGREGATE)) {
         return vet_refuse(vet, "sql.function", node, "DISTINCT or FILTER is not allowed with \"%s\"", name);
     }
     if (function->arguments == FIRST_IS_DATE_PART && !is_date_part(json_array_get(children, 0))) {
-        return vet_refuse(vet, "sql.function", node, "the first argument of \"%s\" must name a part of a date", name);
+        return vet_refuse(vet, "sql.function", node,
+                          "the first argument of \"%s\" must name a part of a date", name);
     }
     if (function->arguments == SECOND_IS_CONSTANT && !is_constant_text(json_array_get(children, 1))) {
         return vet_refuse(vet, "sql.function", node, "the pattern of LIKE must be a constant text");
@@ -325,12 +338,15 @@ static fallible walk_expression(struct vet *vet, json_t *expression, size_t dept
 /* ---- SELECT and FROM ---- */
 
 static const struct member base_table_members[] = {
-    {"type", MEMBER_TEXT}, {"alias", MEMBER_TEXT}, {"query_location", MEMBER_PLACE}, {"table_name", MEMBER_TEXT},
+    {"type", MEMBER_TEXT},
+    {"alias", MEMBER_TEXT},
+    {"query_location", MEMBER_PLACE},
+    {"table_name", MEMBER_TEXT},
 };
 
 static const struct member join_members[] = {
-    {"type", MEMBER_TEXT},      {"alias", MEMBER_EMPTY},    {"query_location", MEMBER_PLACE},
-    {"left", MEMBER_PLACE},     {"right", MEMBER_PLACE},    {"condition", MEMBER_EXPRESSION},
+    {"type", MEMBER_TEXT},      {"alias", MEMBER_EMPTY},   {"query_location", MEMBER_PLACE},
+    {"left", MEMBER_PLACE},     {"right", MEMBER_PLACE},   {"condition", MEMBER_EXPRESSION},
     {"join_type", MEMBER_TEXT}, {"ref_type", MEMBER_TEXT},
 };
 
@@ -357,15 +373,18 @@ static fallible walk_from(struct vet *vet, json_t *from, size_t depth)
 }
 
 static const struct member order_members[] = {
-    {"type", MEMBER_TEXT}, {"null_order", MEMBER_TEXT}, {"expression", MEMBER_EXPRESSION},
+    {"type", MEMBER_TEXT},
+    {"null_order", MEMBER_TEXT},
+    {"expression", MEMBER_EXPRESSION},
 };
 
 static bool is_count(const json_t *expression)
 {
     json_t *value = json_object_get(expression, "value");
     json_t *number = json_object_get(value, "value");
-    return ast_is(expression, "class", "CONSTANT") && ast_is(json_object_get(value, "type"), "id", "INTEGER") &&
-           json_is_integer(number) && json_integer_value(number) >= 0;
+    return ast_is(expression, "class", "CONSTANT") &&
+           ast_is(json_object_get(value, "type"), "id", "INTEGER") && json_is_integer(number) &&
+           json_integer_value(number) >= 0;
 }
 
 static fallible walk_modifier(struct vet *vet, json_t *modifier)
@@ -408,11 +427,16 @@ static fallible walk_groups(struct vet *vet, json_t *node)
 }
 
 static const struct member select_members[] = {
-    {"type", MEMBER_TEXT},          {"modifiers", MEMBER_PLACE},
-    {"cte_map", MEMBER_PLACE},      {"select_list", MEMBER_EXPRESSIONS},
-    {"from_table", MEMBER_PLACE},   {"where_clause", MEMBER_EXPRESSION},
-    {"group_expressions", MEMBER_EXPRESSIONS}, {"group_sets", MEMBER_PLACE},
-    {"aggregate_handling", MEMBER_TEXT},       {"having", MEMBER_EXPRESSION},
+    {"type", MEMBER_TEXT},
+    {"modifiers", MEMBER_PLACE},
+    {"cte_map", MEMBER_PLACE},
+    {"select_list", MEMBER_EXPRESSIONS},
+    {"from_table", MEMBER_PLACE},
+    {"where_clause", MEMBER_EXPRESSION},
+    {"group_expressions", MEMBER_EXPRESSIONS},
+    {"group_sets", MEMBER_PLACE},
+    {"aggregate_handling", MEMBER_TEXT},
+    {"having", MEMBER_EXPRESSION},
 };
 
 static fallible walk_select(struct vet *vet, json_t *node, bool may_have_cores);
@@ -422,7 +446,8 @@ static fallible walk_core(struct vet *vet, json_t *entry)
     json_t *value = json_object_get(entry, "value");
     json_t *query = json_object_get(value, "query");
     if (json_object_size(entry) != 2 || json_object_size(value) != 4 ||
-        !ast_is_empty(json_object_get(value, "aliases")) || !ast_is_empty(json_object_get(value, "key_targets")) ||
+        !ast_is_empty(json_object_get(value, "aliases")) ||
+        !ast_is_empty(json_object_get(value, "key_targets")) ||
         !ast_is(value, "materialized", "CTE_MATERIALIZE_DEFAULT") || json_object_size(query) != 2) {
         return vet_refuse(vet, "sql.clause", NULL, "WITH takes plain NAME AS (SELECT …) only");
     }

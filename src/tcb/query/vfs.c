@@ -1,5 +1,5 @@
-/* The fortified headers define open, read and others inline, and the large-file option gives them other names;
- * here they are ours. */
+/* The fortified headers define open, read and others inline, and the large-file option gives them other
+ * names; here they are ours. */
 #undef _FORTIFY_SOURCE
 #undef _FILE_OFFSET_BITS
 
@@ -31,7 +31,7 @@
 enum {
     SEALED_DESCRIPTORS = 1 << 24, /* first of our own numbers: dataset and part are in the number */
     OUTPUT_DESCRIPTOR = SEALED_DESCRIPTORS - 1,
-    CLOCK_SECONDS = 1000000000,   /* the moment at which the sealed clock stands: 2001-09-09 */
+    CLOCK_SECONDS = 1000000000, /* the moment at which the sealed clock stands: 2001-09-09 */
 };
 
 enum vfs_world { WORLD_CLOSED = 0, WORLD_SEALED, WORLD_UNSEALED };
@@ -112,8 +112,10 @@ static uint32_t slot_take(void)
 static ssize_t room_read(int descriptor, uint8_t *out, uint32_t length, uint64_t offset)
 {
     uint32_t number = (uint32_t)(descriptor - SEALED_DESCRIPTORS);
-    struct query_read wish = {.dataset = number / QUERY_PARTS_MAX, .part = number % QUERY_PARTS_MAX,
-                              .length = length, .offset = offset};
+    struct query_read wish = {.dataset = number / QUERY_PARTS_MAX,
+                              .part = number % QUERY_PARTS_MAX,
+                              .length = length,
+                              .offset = offset};
     struct query_given answer = {0};
     uint8_t message[QUERY_READ_BYTES];
     uint8_t reply[QUERY_GIVEN_BYTES + 1];
@@ -250,8 +252,11 @@ EXPORTED off_t lseek64(int, off_t, int) __attribute__((alias("lseek")));
 
 static int regular_file(uint64_t size, struct stat *out)
 {
-    *out = (struct stat){.st_mode = S_IFREG | 0400, .st_nlink = 1, .st_size = (off_t)size,
-                         .st_blksize = 4096, .st_mtime = CLOCK_SECONDS};
+    *out = (struct stat){.st_mode = S_IFREG | 0400,
+                         .st_nlink = 1,
+                         .st_size = (off_t)size,
+                         .st_blksize = 4096,
+                         .st_mtime = CLOCK_SECONDS};
     return 0;
 }
 

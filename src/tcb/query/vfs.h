@@ -22,9 +22,9 @@ struct vfs_dataset {
 };
 
 struct vfs_sealed {
-    int read_socket;          /* SOCK_SEQPACKET to the room */
-    const uint8_t *slots;     /* the room's shared memory, mapped read-only */
-    uint32_t slot_count;      /* 1 to QUERY_SLOTS_MAX */
+    int read_socket;      /* SOCK_SEQPACKET to the room */
+    const uint8_t *slots; /* the room's shared memory, mapped read-only */
+    uint32_t slot_count;  /* 1 to QUERY_SLOTS_MAX */
     const struct vfs_dataset *datasets;
     uint32_t dataset_count;
 };

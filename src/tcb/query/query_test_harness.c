@@ -1,4 +1,4 @@
-#include "query/harness.h"
+#include "query/query_test_harness.h"
 
 #include "query/unsealed.h"
 
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,12 +24,12 @@ static const char *program_path(void)
     return path;
 }
 
-#define harness_ok(call)                                                                           \
-    do {                                                                                           \
-        struct result harness_result_ = (call);                                                    \
-        if (!result_is_ok(harness_result_)) {                                                      \
-            fail_msg("%s:%d: %s", __FILE__, __LINE__, harness_result_.why);                        \
-        }                                                                                          \
+#define harness_ok(call)                                                                                     \
+    do {                                                                                                     \
+        struct result harness_result_ = (call);                                                              \
+        if (!result_is_ok(harness_result_)) {                                                                \
+            fail_msg("%s:%d: %s", __FILE__, __LINE__, harness_result_.why);                                  \
+        }                                                                                                    \
     } while (0)
 
 void harness_party_start(struct harness_party *party)
@@ -141,7 +142,8 @@ static void *room_serve(void *argument)
         if (room->refuse_from != 0 && room->reads_served >= room->refuse_from) {
             given = (struct bytes){0};
         }
-        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES, given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
+        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES,
+               given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
         uint8_t reply[QUERY_GIVEN_BYTES];
         query_given_encode(&(struct query_given){wish.slot, (uint32_t)given.size}, reply);
         send(room->read_socket, reply, sizeof reply, MSG_NOSIGNAL);
@@ -192,6 +194,8 @@ void harness_run(struct harness_room *room, const char *request, int deadline_ms
     assert_int_equal(ftruncate(memory, HARNESS_SLOTS * QUERY_SLOT_BYTES), 0);
     room->slots = mmap(NULL, HARNESS_SLOTS * QUERY_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     assert_ptr_not_equal(room->slots, MAP_FAILED);
+    /* The room writes through its mapping; nobody can make another that is writable. */
+    assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
     room->read_socket = reads[0];
     room->octets_served = room->reads_served = 0;
     assert_int_equal(pthread_create(&room->server, NULL, room_serve, room), 0);

@@ -1,4 +1,4 @@
-/* query/harness.h: for tests: a small room and a small party around the real `truce-query`.
+/* query/query_test_harness.h: for tests: a small room and a small party around the real `truce-query`.
  *
  * The program's path comes from TRUCE_QUERY. Every failure of the harness itself fails the test. */
 #pragma once
