@@ -53,11 +53,16 @@ static const struct {
     {"keystore.mismatch", "Key and card do not belong together. Restore the party from a backup: truce party restore FILE"},
     {"option.", "See --help."},
     {"passphrase.mismatch", "The two passphrases differ. Try again."},
+    {"process.missing", "The programs of Truce are looked for beside `truce` and where they are installed."},
     {"receipt.simulated", "The receipt is of a simulated TEE, which isolates nothing. --accept-simulated accepts that."},
     {"receipt.", "The receipt does not verify. Do not use the result."},
     {"run.", "The run request is not one that this contract allows; the reason names the rule."},
     {"spec.", "Correct the specification at the place named; `truce contract draft --help` describes it."},
     {"sql.", "The query's text is refused by the vetter; change it."},
+    {"stack.room.changed", "The room's programs are not the ones that this stack's simulation was made for (they were built anew). "
+                           "Contracts name the former code. Begin a new stack: truce down, remove TRUCE_HOME/stack, truce up."},
+    {"stack.service.silent", "Start what is stopped: truce up"},
+    {"stack.", "The log of each service is TRUCE_HOME/stack/run/NAME.log."},
     {"trust.entry", "The file in the address book does not verify. Remove it and trust the party anew."},
     {"trust.fingerprint.mismatch", "The card is not of the party whose fingerprint you were told. Do not trust it; ask again "
                                    "over another channel."},

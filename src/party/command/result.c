@@ -196,6 +196,10 @@ static fallible run_open(struct invocation *invocation)
     if (!is_known) {
         return invocation_usage(invocation, "--format is csv, jsonl, parquet or arrow.");
     }
+    if (strcmp(format, "arrow") == 0) {
+        return invocation_advise(invocation, FAIL(UNSUPPORTED, "result.format.arrow"),
+                                 "Open it as Parquet, which every Arrow library reads: --format parquet --out FILE");
+    }
     if (out == NULL && strcmp(format, "parquet") == 0) {
         return invocation_usage(invocation, "Parquet needs --out FILE.");
     }

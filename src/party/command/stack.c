@@ -82,12 +82,7 @@ static fallible run_up(struct invocation *invocation)
     size_t silent;
     TRY(collect_parties(invocation, parties, &count));
     TRY(open_stack(invocation, &stack));
-    struct result result = stack_up(&stack, parties, count);
-    if (!result_is_ok(result)) {
-        return invocation_advise(invocation, result, "%s", result.code == RESULT_UNAVAILABLE
-                                     ? "The programs of Truce are looked for beside `truce`."
-                                     : "The log of each service is in its file NAME.log in TRUCE_HOME/stack/run.");
-    }
+    TRY(stack_up(&stack, parties, count));
     for (size_t i = 0; i < count; i++) {
         TRY(hand_out(invocation, &stack, parties[i]));
     }

@@ -76,6 +76,30 @@ static fallible is_made(const struct stack *stack, const char *made, bool *out)
     return OK;
 }
 
+/* A simulation names what was measured when it was made; rebuilt programs are other code, which contracts do not name. */
+static fallible check_measurement(const struct stack *stack)
+{
+    const char *program;
+    const char *path;
+    struct text output;
+    struct bytes file;
+    struct text made;
+    struct text now;
+    scoped_json *simulation = NULL;
+    scoped_json *measured = NULL;
+    TRY(program_path(stack, "truce-room-sim", &program));
+    TRY(path_in(stack, "room/simulation.json", &path));
+    const char *const words[] = {program, "measure", NULL};
+    TRY(process_output(stack->arena, words, &output));
+    TRY(file_read(stack->arena, path, &file));
+    TRY(json_decode(bytes_of_text(output), &measured));
+    TRY(json_decode(file, &simulation));
+    TRY(json_get_text(measured, "measurement", &now));
+    TRY(json_get_text(simulation, "measurement", &made));
+    REQUIRE(text_equal(now, made), CONFLICT, "stack.room.changed");
+    return OK;
+}
+
 static fallible make_room(const struct stack *stack)
 {
     bool made;
@@ -83,7 +107,7 @@ static fallible make_room(const struct stack *stack)
     const char *folder;
     TRY(is_made(stack, "room/simulation.json", &made));
     if (made) {
-        return OK;
+        return check_measurement(stack);
     }
     TRY(program_path(stack, "truce-room-sim", &program));
     TRY(path_in(stack, "room", &folder));
