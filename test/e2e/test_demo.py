@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the demo's data is no
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "demo.out"
     environment = dict(os.environ, TRUCE_BUILD=str(BUILD), TRUCE_DEMO_OUT=str(out))
-    result = subprocess.run([ROOT / "tools/demo"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            timeout=600)
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    result = subprocess.run([ROOT / "tools/demo"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, timeout=600)
+    assert result.returncode == 0, result.stdout[-6000:]
     return out, result.stdout
 
 

@@ -2,10 +2,12 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from party_home import Place, TRUCE
+from party_home import Place, ROOT, TRUCE
 
 USAGE = 2
 INVALID, DENIED, UNTRUSTED, NOT_FOUND, CONFLICT, UNAUTHENTICATED = 11, 13, 14, 15, 16, 12
@@ -285,3 +287,22 @@ def test_limits_are_named(place):
     limits = place.json("limits")
     assert limits["limits"]["CONTRACT_PARTIES_MAX"] == 32
     assert limits["exit_status"]["untrusted"] == UNTRUSTED
+
+
+MANUAL = sorted((ROOT / "doc/man").glob("truce*.1"))
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
+def test_manual_pages_are_clean(page):
+    if shutil.which("mandoc") is None:
+        pytest.skip("mandoc is not installed")
+    checked = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], stdout=subprocess.PIPE, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_manual_has_every_command_and_option(place):
+    text = "\n".join(page.read_text() for page in MANUAL)
+    for words in COMMANDS:
+        assert re.search(rf"^\.(It )?Cm {' '.join(words)}\b", text, re.M), words
+        for option in re.findall(r"^  --([a-z-]+)", place.truce(*words, "--help"), re.M):
+            assert f"Fl -{option}" in text, (words, option)

@@ -22,8 +22,8 @@ fallible agreement_hex(struct arena *arena, const struct digest *digest, const c
     return arena_cstring(arena, text, out);
 }
 
-fallible agreement_known(struct arena *arena, const struct address_book *book, struct contract_known_party **out,
-                         size_t *out_count)
+fallible agreement_known(struct arena *arena, const struct address_book *book,
+                         struct contract_known_party **out, size_t *out_count)
 {
     TRY(ARENA_ARRAY(arena, struct contract_known_party, book->count, out));
     for (size_t i = 0; i < book->count; i++) {
@@ -34,7 +34,8 @@ fallible agreement_known(struct arena *arena, const struct address_book *book, s
     return OK;
 }
 
-fallible agreement_find_self(const struct contract *contract, const struct digest *fingerprint, size_t *out_index)
+fallible agreement_find_self(const struct contract *contract, const struct digest *fingerprint,
+                             size_t *out_index)
 {
     for (size_t i = 0; i < contract->party_count; i++) {
         if (digest_equal(&contract->parties[i].fingerprint, fingerprint)) {
@@ -45,8 +46,8 @@ fallible agreement_find_self(const struct contract *contract, const struct diges
     return FAIL(DENIED, "agreement.not_a_party");
 }
 
-static fallible contract_path(struct arena *arena, const char *folder, const struct digest *contract, const char *name,
-                              const char **out)
+static fallible contract_path(struct arena *arena, const char *folder, const struct digest *contract,
+                              const char *name, const char **out)
 {
     const char *hex;
     TRY(agreement_hex(arena, contract, &hex));
@@ -73,7 +74,8 @@ fallible agreement_keep_contract(struct arena *arena, const char *folder, const 
     return keep(arena, path, document);
 }
 
-fallible agreement_kept_grant(struct arena *arena, const char *folder, const struct digest *contract, struct bytes *out)
+fallible agreement_kept_grant(struct arena *arena, const char *folder, const struct digest *contract,
+                              struct bytes *out)
 {
     const char *path;
     TRY(contract_path(arena, folder, contract, "grant.json", &path));
@@ -92,7 +94,8 @@ static fallible request_path(struct arena *arena, const char *folder, struct tex
     return file_path(arena, folder, arena_where(arena, "runs/%.*s/request.json", TEXT_ARGS(run)), out);
 }
 
-fallible agreement_keep_request(struct arena *arena, const char *folder, struct text run, struct bytes document)
+fallible agreement_keep_request(struct arena *arena, const char *folder, struct text run,
+                                struct bytes document)
 {
     const char *path;
     TRY(request_path(arena, folder, run, &path));
@@ -112,7 +115,8 @@ void agreement_documents_release(struct agreement_documents *documents)
     policy_release(&documents->policy);
 }
 
-/* True when the folder holds the manifest and policy that the contract pins. Other contents are passed over. */
+/* True when the folder holds the manifest and policy that the contract pins. Other contents are passed over.
+ */
 static bool take_documents(struct arena *arena, const char *folder, const struct contract_dataset *dataset,
                            struct agreement_documents *documents)
 {
@@ -135,8 +139,8 @@ static bool take_documents(struct arena *arena, const char *folder, const struct
     return true;
 }
 
-static bool search(struct arena *arena, const char *folder, unsigned depth, const struct contract_dataset *dataset,
-                   struct agreement_documents *documents)
+static bool search(struct arena *arena, const char *folder, unsigned depth,
+                   const struct contract_dataset *dataset, struct agreement_documents *documents)
 {
     const char **names;
     size_t count;
@@ -174,7 +178,8 @@ fallible agreement_find_documents(struct arena *arena, const char *party_folder,
         *out = documents;
         return OK;
     }
-    struct result result = bundle_check_dataset(arena, contract, dataset, &documents.manifest, &documents.policy);
+    struct result result =
+        bundle_check_dataset(arena, contract, dataset, &documents.manifest, &documents.policy);
     if (result_is_ok(result)) {
         result = manifest_verify(&documents.manifest, &contract->parties[row->owner].signing);
     }

@@ -3,8 +3,8 @@
  *   contracts/HEX/contract.json, grant.json   what this party signed
  *   runs/RUN/request.json                     run requests that it signed
  *
- * HEX is the digest of the contract. The records let the party recognise later what is its own: a result is shown
- * only for a contract or a request that is here. Any thread; one process at a time writes. */
+ * HEX is the digest of the contract. The records let the party recognise later what is its own: a result is
+ * shown only for a contract or a request that is here. Any thread; one process at a time writes. */
 #pragma once
 
 #include "contract/bundle.h"
@@ -16,10 +16,11 @@ fallible agreement_read(struct arena *arena, const char *path, struct contract *
 fallible agreement_hex(struct arena *arena, const struct digest *digest, const char **out);
 
 /* The address book as contract_verify wants it; in the arena. */
-fallible agreement_known(struct arena *arena, const struct address_book *book, struct contract_known_party **out,
-                         size_t *out_count);
+fallible agreement_known(struct arena *arena, const struct address_book *book,
+                         struct contract_known_party **out, size_t *out_count);
 /* The index of the party with this signing key. DENIED "agreement.not_a_party". */
-fallible agreement_find_self(const struct contract *contract, const struct digest *fingerprint, size_t *out_index);
+fallible agreement_find_self(const struct contract *contract, const struct digest *fingerprint,
+                             size_t *out_index);
 
 fallible agreement_keep_contract(struct arena *arena, const char *folder, const struct digest *contract,
                                  struct bytes document, struct bytes grant);
@@ -28,10 +29,12 @@ fallible agreement_kept_grant(struct arena *arena, const char *folder, const str
                               struct bytes *out);
 bool agreement_is_kept(struct arena *arena, const char *folder, const struct digest *contract);
 
-fallible agreement_keep_request(struct arena *arena, const char *folder, struct text run, struct bytes document);
+fallible agreement_keep_request(struct arena *arena, const char *folder, struct text run,
+                                struct bytes document);
 fallible agreement_kept_request(struct arena *arena, const char *folder, struct text run, struct bytes *out);
 
-/* Manifest and policy of a contract's dataset, found by digest in folders with manifest.json and policy.json. */
+/* Manifest and policy of a contract's dataset, found by digest in folders with manifest.json and policy.json.
+ */
 struct agreement_documents {
     struct manifest manifest;
     struct policy policy;
@@ -42,8 +45,8 @@ struct agreement_documents {
 };
 void agreement_documents_release(struct agreement_documents *documents);
 
-/* Looks in `folders` (and below the party's own datasets/, two levels deep) for the dataset's documents, and judges what it
- * finds by `bundle_check_dataset`. `out->found` is false where there is none. */
+/* Looks in `folders` (and below the party's own datasets/, two levels deep) for the dataset's documents, and
+ * judges what it finds by `bundle_check_dataset`. `out->found` is false where there is none. */
 fallible agreement_find_documents(struct arena *arena, const char *party_folder, const char *const folders[],
                                   size_t folder_count, const struct contract *contract, size_t dataset,
                                   struct agreement_documents *out);

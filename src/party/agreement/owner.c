@@ -16,7 +16,8 @@ static fallible collect_authorities(struct arena *arena, const struct contract *
     for (size_t i = 0; i < contract->authority_count; i++) {
         if (contract->authorities[i].party == index) {
             (*out)[count].issuer = contract->authorities[i].issuer;
-            TRY(encode_base64url(arena, digest_view(&contract->authorities[i].policy_hash), &(*out)[count].policy_hash));
+            TRY(encode_base64url(arena, digest_view(&contract->authorities[i].policy_hash),
+                                 &(*out)[count].policy_hash));
             count++;
         }
     }
@@ -24,7 +25,8 @@ static fallible collect_authorities(struct arena *arena, const struct contract *
     return OK;
 }
 
-fallible owner_release_policy(struct arena *arena, const struct contract *contract, size_t index, struct bytes *out)
+fallible owner_release_policy(struct arena *arena, const struct contract *contract, size_t index,
+                              struct bytes *out)
 {
     struct release_policy_authority *authorities;
     struct release_policy_tee *tees;
@@ -64,12 +66,14 @@ static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
 
 static int compare_keys(const void *left, const void *right)
 {
-    return document_compare_text(((const struct grant_key *)left)->dataset, ((const struct grant_key *)right)->dataset);
+    return document_compare_text(((const struct grant_key *)left)->dataset,
+                                 ((const struct grant_key *)right)->dataset);
 }
 
-static fallible wrap_keys(struct arena *arena, const char *party_folder, const char *const folders[], size_t folder_count,
-                          const struct keystore *keystore, const struct contract *contract, size_t index,
-                          const struct key *release_key, struct grant *grant)
+static fallible wrap_keys(struct arena *arena, const char *party_folder, const char *const folders[],
+                          size_t folder_count, const struct keystore *keystore,
+                          const struct contract *contract, size_t index, const struct key *release_key,
+                          struct grant *grant)
 {
     TRY(ARENA_ARRAY(arena, struct grant_key, contract->dataset_count, &grant->keys));
     for (size_t i = 0; i < contract->dataset_count; i++) {
@@ -108,7 +112,8 @@ fallible owner_make_grant(struct arena *arena, struct vault *vault, const char *
         .version = key.version,
         .release_policy = digest_of(key.release_policy),
     };
-    TRY(wrap_keys(arena, party_folder, folders, folder_count, keystore, contract, index, &key.public_key, &grant));
+    TRY(wrap_keys(arena, party_folder, folders, folder_count, keystore, contract, index, &key.public_key,
+                  &grant));
     TRY(grant_build(&grant, &payload));
     return jws_sign(payload, GRANT_TYP, NULL, &keystore->signing, out_grant);
 }

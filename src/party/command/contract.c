@@ -12,13 +12,15 @@ fallible contract_open(struct invocation *invocation, size_t argument, struct co
 size_t contract_folders(const struct invocation *invocation, const char *out[CONTRACT_FOLDERS_MAX])
 {
     size_t count = 0;
-    while (count < CONTRACT_FOLDERS_MAX && (out[count] = option_value_at(&invocation->options, "dataset", count)) != NULL) {
+    while (count < CONTRACT_FOLDERS_MAX &&
+           (out[count] = option_value_at(&invocation->options, "dataset", count)) != NULL) {
         count++;
     }
     return count;
 }
 
-static fallible print_parties(struct invocation *invocation, const struct contract *contract, const struct own_party *party)
+static fallible print_parties(struct invocation *invocation, const struct contract *contract,
+                              const struct own_party *party)
 {
     scoped_address_book book = {0};
     TRY(address_book_open(invocation->arena, party->folder, &book));
@@ -42,11 +44,14 @@ static fallible print_policy(struct invocation *invocation, const struct agreeme
     json_t *content = documents->policy.document.content;
     TRY(json_encode_text(invocation->arena, json_object_get(content, "columns"), &policy));
     const char *dataset = screen_safe(invocation->arena, documents->policy.dataset);
-    screen_line(&invocation->screen, "  %s, version %llu: %llu rows; at most %llu rows of a result; columns that may be read: %s",
-                dataset, (unsigned long long)documents->manifest.version, (unsigned long long)documents->manifest.rows,
-                (unsigned long long)documents->policy.max_rows, screen_safe(invocation->arena, policy));
+    screen_line(&invocation->screen,
+                "  %s, version %llu: %llu rows; at most %llu rows of a result; columns that may be read: %s",
+                dataset, (unsigned long long)documents->manifest.version,
+                (unsigned long long)documents->manifest.rows, (unsigned long long)documents->policy.max_rows,
+                screen_safe(invocation->arena, policy));
     if (!policy_entity_is_none(&documents->policy.entity)) {
-        screen_line(&invocation->screen, "    every released cell stands for at least %llu distinct values of %s",
+        screen_line(&invocation->screen,
+                    "    every released cell stands for at least %llu distinct values of %s",
                     (unsigned long long)documents->policy.entity.min_entities,
                     screen_safe(invocation->arena, documents->policy.entity.column));
     }
@@ -61,18 +66,21 @@ static fallible print_datasets(struct invocation *invocation, const struct contr
     screen_line(&invocation->screen, "\nThe owners' policies:");
     for (size_t i = 0; i < contract->dataset_count; i++) {
         defer(agreement_documents_release) struct agreement_documents documents = {0};
-        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i, &documents));
+        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i,
+                                     &documents));
         if (documents.found) {
             TRY(print_policy(invocation, &documents));
         } else {
-            screen_line(&invocation->screen, "  %s: manifest and policy are not at hand (--dataset FOLDER shows them)",
+            screen_line(&invocation->screen,
+                        "  %s: manifest and policy are not at hand (--dataset FOLDER shows them)",
                         screen_safe(invocation->arena, contract->datasets[i].dataset));
         }
     }
     return OK;
 }
 
-fallible contract_print(struct invocation *invocation, const struct contract *contract, const struct own_party *party)
+fallible contract_print(struct invocation *invocation, const struct contract *contract,
+                        const struct own_party *party)
 {
     struct text text;
     TRY(contract_explain(invocation->arena, contract, &text));
@@ -81,7 +89,8 @@ fallible contract_print(struct invocation *invocation, const struct contract *co
     return print_parties(invocation, contract, party);
 }
 
-static fallible set_digest(struct invocation *invocation, json_t *json, const char *name, const struct digest *digest)
+static fallible set_digest(struct invocation *invocation, json_t *json, const char *name,
+                           const struct digest *digest)
 {
     struct text text;
     TRY(digest_to_text(invocation->arena, digest, &text));
@@ -106,14 +115,16 @@ static fallible run_explain(struct invocation *invocation)
     return screen_json(&invocation->screen, json);
 }
 
-static fallible add_party_row(struct invocation *invocation, const struct contract *contract, size_t index, json_t *parties)
+static fallible add_party_row(struct invocation *invocation, const struct contract *contract, size_t index,
+                              json_t *parties)
 {
     const struct contract_party *party = &contract->parties[index];
     json_t *row = json_object();
     TRY(json_add(parties, row));
     TRY(json_set_text(row, "name", party->name));
     TRY(set_digest(invocation, row, "fingerprint", &party->fingerprint));
-    bool holds = party->is_signed && result_is_ok(contract_verify_signature(invocation->arena, contract, index));
+    bool holds =
+        party->is_signed && result_is_ok(contract_verify_signature(invocation->arena, contract, index));
     const char *state = holds ? "signed" : party->is_signed ? "WRONG SIGNATURE" : "not signed yet";
     TRY(json_set_text(row, "signature", text_of(state)));
     TRY(json_set(row, "owner", json_boolean(party->is_owner)));
@@ -144,14 +155,16 @@ static fallible run_show(struct invocation *invocation)
     TRY(json_set_text(json, "title", contract.title));
     TRY(json_set_text(json, "from", from));
     TRY(json_set_text(json, "until", until));
-    screen_line(&invocation->screen, "contract  %.*s\ntitle     %s\nvalid     %.*s until %.*s", TEXT_ARGS(digest),
-                screen_safe(invocation->arena, contract.title), TEXT_ARGS(from), TEXT_ARGS(until));
+    screen_line(&invocation->screen, "contract  %.*s\ntitle     %s\nvalid     %.*s until %.*s",
+                TEXT_ARGS(digest), screen_safe(invocation->arena, contract.title), TEXT_ARGS(from),
+                TEXT_ARGS(until));
     for (size_t i = 0; i < contract.party_count; i++) {
         TRY(add_party_row(invocation, &contract, i, parties));
     }
     for (size_t i = 0; i < contract.query_count; i++) {
         TRY(json_add_text(queries, contract.queries[i].name));
-        screen_line(&invocation->screen, "  query %s", screen_safe(invocation->arena, contract.queries[i].name));
+        screen_line(&invocation->screen, "  query %s",
+                    screen_safe(invocation->arena, contract.queries[i].name));
     }
     return screen_json(&invocation->screen, json);
 }
@@ -179,7 +192,8 @@ static fallible verify_datasets(struct invocation *invocation, const struct cont
     size_t found = 0;
     for (size_t i = 0; i < contract->dataset_count; i++) {
         defer(agreement_documents_release) struct agreement_documents documents = {0};
-        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i, &documents));
+        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i,
+                                     &documents));
         if (documents.found) {
             found++;
             TRY(policy_verify(&documents.policy, &contract->parties[contract->datasets[i].owner].signing));
@@ -189,8 +203,9 @@ static fallible verify_datasets(struct invocation *invocation, const struct cont
         }
     }
     if (found < count) {
-        return invocation_advise(invocation, FAIL(UNTRUSTED, "bundle.manifest.unknown"),
-                                 "A folder given with --dataset is of no dataset that this contract pins, or was changed.");
+        return invocation_advise(
+            invocation, FAIL(UNTRUSTED, "bundle.manifest.unknown"),
+            "A folder given with --dataset is of no dataset that this contract pins, or was changed.");
     }
     return OK;
 }
@@ -213,7 +228,8 @@ static fallible run_verify(struct invocation *invocation)
     TRY(agreement_known(invocation->arena, &book, &known, &count));
     TRY(contract_verify(invocation->arena, &contract, known, count));
     TRY(contract_check_time(&contract, world_now(&invocation->world)));
-    screen_line(&invocation->screen, "all %zu parties have signed, and you know every key", contract.party_count);
+    screen_line(&invocation->screen, "all %zu parties have signed, and you know every key",
+                contract.party_count);
     TRY(verify_grants(invocation, &contract, grants));
     TRY(verify_datasets(invocation, &contract, &party, datasets));
     TRY(set_digest(invocation, json, "contract", &contract.document.digest));
@@ -221,7 +237,10 @@ static fallible run_verify(struct invocation *invocation)
     return screen_json(&invocation->screen, json);
 }
 
-#define DATASET_OPTION {"dataset", 'd', "FOLDER", "folder with manifest.json and policy.json of a dataset", true}
+#define DATASET_OPTION                                                                                       \
+    {                                                                                                        \
+        "dataset", 'd', "FOLDER", "folder with manifest.json and policy.json of a dataset", true             \
+    }
 
 static const struct option draft_options[] = {
     {"out", 'o', "FILE", "where to write the draft (default contract.json)", false}, {0}};
@@ -229,11 +248,13 @@ static const struct option explain_options[] = {DATASET_OPTION, {0}};
 static const struct option no_options[] = {{0}};
 static const struct option sign_options[] = {
     {"out", 'o', "FILE", "where to write the signed contract (default: over the file that was read)", false},
-    {"grant", 'g', "FILE", "where an owner's grant is written (default grant.PARTY.json beside the contract)", false},
+    {"grant", 'g', "FILE", "where an owner's grant is written (default grant.PARTY.json beside the contract)",
+     false},
     {"yes", 'y', NULL, "do not ask for confirmation", false},
     DATASET_OPTION,
     {0}};
-static const struct option merge_options[] = {{"out", 'o', "FILE", "where to write (default: over the first file)", false}, {0}};
+static const struct option merge_options[] = {
+    {"out", 'o', "FILE", "where to write (default: over the first file)", false}, {0}};
 static const struct option verify_options[] = {
     {"grant", 'g', "FILE", "a grant to verify too", true}, DATASET_OPTION, {0}};
 static const struct option publish_options[] = {
@@ -244,36 +265,44 @@ static const struct option executed_options[] = {
 static const char draft_about[] =
     "The specification is a JSON file:\n"
     "  {\"title\": text, \"parties\": [name, ...],\n"
-    "   \"datasets\": [{\"table\": name, \"folder\": path} or {\"table\", \"manifest\": path, \"policy\": path}],\n"
+    "   \"datasets\": [{\"table\": name, \"folder\": path} or {\"table\", \"manifest\": path, \"policy\": "
+    "path}],\n"
     "   \"queries\": [{\"name\": name, \"sql\": text or \"sql_file\": path,\n"
     "     \"parameters\": [{\"name\", \"type\", \"public\": true, \"min\", \"max\", \"values\": [..]}],\n"
     "     \"max_rows\", \"max_bytes\", \"seconds\", \"memory_mb\"}],\n"
     "   \"queriers\": [name], \"recipients\": [name], \"days\": 30 or \"valid\": {\"from\", \"until\"},\n"
-    "   \"residency\": [text], \"authorities\": [{\"party\", \"file\"}], \"tee\": [{\"type\", \"measurement\", \"root\"}]}\n"
-    "Parties are names of your address book; paths are relative to the file. Authorities and TEE come from your\n"
-    "connections where the file does not name them. Each query is vetted; the canonical text is what everybody signs.";
+    "   \"residency\": [text], \"authorities\": [{\"party\", \"file\"}], \"tee\": [{\"type\", "
+    "\"measurement\", \"root\"}]}\n"
+    "Parties are names of your address book; paths are relative to the file. Authorities and TEE come from "
+    "your\n"
+    "connections where the file does not name them. Each query is vetted; the canonical text is what "
+    "everybody signs.";
 
 const struct command command_contract[] = {
-    {"contract", "draft", "make a contract from a specification", "SPEC.json", draft_about, draft_options, 1, 1,
-     contract_run_draft},
-    {"contract", "explain", "say in plain words what a contract means", "CONTRACT", NULL, explain_options, 1, 1,
-     run_explain},
+    {"contract", "draft", "make a contract from a specification", "SPEC.json", draft_about, draft_options, 1,
+     1, contract_run_draft},
+    {"contract", "explain", "say in plain words what a contract means", "CONTRACT", NULL, explain_options, 1,
+     1, run_explain},
     {"contract", "sign", "sign a contract, as an owner with a grant from your vault", "CONTRACT",
-     "Refuses keys that are not in the address book, shows what the contract means, and asks. As an owner it makes a release\n"
-     "key for this contract in your vault, whose policy names your authorities, the code and the contract and whose end is\n"
-     "the contract's, wraps the data keys to it and writes the grant. The signature names the digest of both.",
+     "Refuses keys that are not in the address book, shows what the contract means, and asks. As an owner it "
+     "makes a release\n"
+     "key for this contract in your vault, whose policy names your authorities, the code and the contract "
+     "and whose end is\n"
+     "the contract's, wraps the data keys to it and writes the grant. The signature names the digest of "
+     "both.",
      sign_options, 1, 1, contract_run_sign},
     {"contract", "merge", "join the signatures of several copies", "CONTRACT...", NULL, merge_options, 1,
      OPTION_ARGUMENTS_MAX, contract_run_merge},
-    {"contract", "show", "print a contract's parties, signatures and queries", "CONTRACT", NULL, no_options, 1, 1, run_show},
-    {"contract", "verify", "verify all signatures, and the grants and datasets given", "CONTRACT", NULL, verify_options, 1, 1,
-     run_verify},
-    {"contract", "publish", "send a contract and your grant to the host", "CONTRACT", NULL, publish_options, 1, 1,
-     contract_run_publish},
+    {"contract", "show", "print a contract's parties, signatures and queries", "CONTRACT", NULL, no_options,
+     1, 1, run_show},
+    {"contract", "verify", "verify all signatures, and the grants and datasets given", "CONTRACT", NULL,
+     verify_options, 1, 1, run_verify},
+    {"contract", "publish", "send a contract and your grant to the host", "CONTRACT", NULL, publish_options,
+     1, 1, contract_run_publish},
     {"contract", "revoke", "disable your release key, then tell the host", "CONTRACT",
-     "Disabling the key in your own vault stops new releases at once; a run in flight may finish.", sign_options, 1, 1,
-     contract_run_revoke},
-    {"contract", "executed", "print the rewritten SQL that will run with these parameters", "CONTRACT QUERY", NULL,
-     executed_options, 2, 2, contract_run_executed},
+     "Disabling the key in your own vault stops new releases at once; a run in flight may finish.",
+     sign_options, 1, 1, contract_run_revoke},
+    {"contract", "executed", "print the rewritten SQL that will run with these parameters", "CONTRACT QUERY",
+     NULL, executed_options, 2, 2, contract_run_executed},
     {0},
 };

@@ -12,7 +12,8 @@ fallible contract_open(struct invocation *invocation, size_t argument, struct co
 /* The folders given with --dataset. */
 size_t contract_folders(const struct invocation *invocation, const char *out[CONTRACT_FOLDERS_MAX]);
 /* Prints the explain text, the datasets' policies and whether each fingerprint is in the address book. */
-fallible contract_print(struct invocation *invocation, const struct contract *contract, const struct own_party *party);
+fallible contract_print(struct invocation *invocation, const struct contract *contract,
+                        const struct own_party *party);
 
 /* contract_sign.c, contract_publish.c */
 fallible contract_run_sign(struct invocation *invocation);

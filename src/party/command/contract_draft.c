@@ -9,7 +9,8 @@ static fallible open_vetter(struct invocation *invocation, struct vetter_program
     TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-query", &path));
     struct result result = vetter_program_open(program, path, out);
     if (!result_is_ok(result)) {
-        return invocation_advise(invocation, result, "Queries are vetted by %s, which cannot be started.", path);
+        return invocation_advise(invocation, result, "Queries are vetted by %s, which cannot be started.",
+                                 path);
     }
     return OK;
 }
@@ -30,8 +31,10 @@ static fallible build(struct invocation *invocation, const struct own_party *par
     TRY(specification_read(invocation->arena, file, folder, world_now(&invocation->world), &specification));
     TRY(address_book_open(invocation->arena, party->folder, &book));
     TRY(open_vetter(invocation, &program, &vetter));
-    bool has_authority = result_is_ok(connection_authority_open(invocation->arena, party->folder, &authority));
-    bool has_simulation = result_is_ok(connection_simulation_open(invocation->arena, party->folder, &simulation));
+    bool has_authority =
+        result_is_ok(connection_authority_open(invocation->arena, party->folder, &authority));
+    bool has_simulation =
+        result_is_ok(connection_simulation_open(invocation->arena, party->folder, &simulation));
     struct draft_sources sources = {
         .world = &invocation->world,
         .book = &book,
@@ -59,13 +62,15 @@ fallible contract_run_draft(struct invocation *invocation)
     TRY(digest_to_text(invocation->arena, &contract.document.digest, &digest));
     TRY(json_set_text(json, "contract", digest));
     TRY(json_set_text(json, "file", text_of(out)));
-    screen_line(&invocation->screen, "\nDraft %.*s written to %s. Every party signs it: truce contract sign %s", TEXT_ARGS(digest),
+    screen_line(&invocation->screen,
+                "\nDraft %.*s written to %s. Every party signs it: truce contract sign %s", TEXT_ARGS(digest),
                 out, out);
     return screen_json(&invocation->screen, json);
 }
 
 /* Splits "name=value" of --param. */
-static fallible take_parameter(struct invocation *invocation, size_t index, struct text *out_name, struct text *out_value)
+static fallible take_parameter(struct invocation *invocation, size_t index, struct text *out_name,
+                               struct text *out_value)
 {
     const char *word = option_value_at(&invocation->options, "param", index);
     const char *equals = strchr(word, '=');
@@ -77,7 +82,8 @@ static fallible take_parameter(struct invocation *invocation, size_t index, stru
     return OK;
 }
 
-static fallible add_parameters(struct invocation *invocation, const struct contract_query *query, json_t *request)
+static fallible add_parameters(struct invocation *invocation, const struct contract_query *query,
+                               json_t *request)
 {
     json_t *rows = json_array();
     size_t given = 0;
@@ -100,7 +106,8 @@ static fallible add_parameters(struct invocation *invocation, const struct contr
             }
         }
         if (!json_has(row, "value")) {
-            return invocation_usage(invocation, "The query needs --param %.*s=VALUE.", TEXT_ARGS(query->parameters[i].name));
+            return invocation_usage(invocation, "The query needs --param %.*s=VALUE.",
+                                    TEXT_ARGS(query->parameters[i].name));
         }
     }
     if (option_value_at(&invocation->options, "param", given) != NULL) {
@@ -109,8 +116,8 @@ static fallible add_parameters(struct invocation *invocation, const struct contr
     return OK;
 }
 
-static fallible add_tables(struct invocation *invocation, const struct own_party *party, const struct contract *contract,
-                           json_t *request)
+static fallible add_tables(struct invocation *invocation, const struct own_party *party,
+                           const struct contract *contract, json_t *request)
 {
     const char *folders[CONTRACT_FOLDERS_MAX];
     size_t count = contract_folders(invocation, folders);
@@ -118,12 +125,14 @@ static fallible add_tables(struct invocation *invocation, const struct own_party
     TRY(json_set(request, "tables", tables));
     for (size_t i = 0; i < contract->dataset_count; i++) {
         defer(agreement_documents_release) struct agreement_documents documents = {0};
-        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i, &documents));
+        TRY(agreement_find_documents(invocation->arena, party->folder, folders, count, contract, i,
+                                     &documents));
         if (!documents.found) {
             const char *dataset = screen_safe(invocation->arena, contract->datasets[i].dataset);
-            return invocation_advise(invocation, FAIL_AT(NOT_FOUND, "bundle.manifest.missing", dataset),
-                                     "The schema of %s is needed: --dataset FOLDER with its manifest.json and policy.json.",
-                                     dataset);
+            return invocation_advise(
+                invocation, FAIL_AT(NOT_FOUND, "bundle.manifest.missing", dataset),
+                "The schema of %s is needed: --dataset FOLDER with its manifest.json and policy.json.",
+                dataset);
         }
         struct contract_dataset dataset = contract->datasets[i];
         dataset.entity = documents.policy.entity;

@@ -67,7 +67,8 @@ static fallible make_grant(struct invocation *invocation, struct signing *signin
     struct result result = owner_make_grant(invocation->arena, &vault, signing->party.folder, folders, count,
                                             &signing->keystore, &signing->contract, signing->self, out_grant);
     if (result.code == RESULT_NOT_FOUND && strcmp(result.why, "owner.dataset.missing") == 0) {
-        return invocation_advise(invocation, result, "Your sealed dataset %s is needed to wrap its key: --dataset FOLDER.",
+        return invocation_advise(invocation, result,
+                                 "Your sealed dataset %s is needed to wrap its key: --dataset FOLDER.",
                                  result.where);
     }
     TRY(result);
@@ -83,25 +84,27 @@ static fallible grant_digest(struct invocation *invocation, struct bytes documen
     return OK;
 }
 
-static fallible add_signature(struct invocation *invocation, struct signing *signing, const struct digest *grant,
-                              struct buffer *out)
+static fallible add_signature(struct invocation *invocation, struct signing *signing,
+                              const struct digest *grant, struct buffer *out)
 {
     scoped_json *header = NULL;
     const struct jws *document = &signing->contract.document;
     TRY(contract_build_header(invocation->arena, &signing->contract, grant, &header));
     if (document->signature_count > 0) {
-        return jws_add_signature(invocation->arena, document, CONTRACT_TYP, header, &signing->keystore.signing, out);
+        return jws_add_signature(invocation->arena, document, CONTRACT_TYP, header,
+                                 &signing->keystore.signing, out);
     }
     return jws_sign(document->content, CONTRACT_TYP, header, &signing->keystore.signing, out);
 }
 
-static fallible write_files(struct invocation *invocation, const struct signing *signing, struct bytes document,
-                            struct bytes grant, json_t *json)
+static fallible write_files(struct invocation *invocation, const struct signing *signing,
+                            struct bytes document, struct bytes grant, json_t *json)
 {
     const char *out = option_value(&invocation->options, "out");
     const char *grant_path = option_value(&invocation->options, "grant");
     out = out != NULL ? out : signing->path;
-    TRY(agreement_keep_contract(invocation->arena, signing->party.folder, &signing->contract.document.digest, document, grant));
+    TRY(agreement_keep_contract(invocation->arena, signing->party.folder, &signing->contract.document.digest,
+                                document, grant));
     TRY(file_write(out, document, FILE_PUBLIC));
     TRY(json_set_text(json, "file", text_of(out)));
     screen_line(&invocation->screen, "%s signed; %s", signing->party.name, out);
@@ -111,8 +114,8 @@ static fallible write_files(struct invocation *invocation, const struct signing 
     if (grant_path == NULL) {
         const char *folder;
         TRY(file_folder_of(invocation->arena, out, &folder));
-        TRY(file_path(invocation->arena, folder, arena_where(invocation->arena, "grant.%s.json", signing->party.name),
-                      &grant_path));
+        TRY(file_path(invocation->arena, folder,
+                      arena_where(invocation->arena, "grant.%s.json", signing->party.name), &grant_path));
     }
     TRY(file_write(grant_path, grant, FILE_PUBLIC));
     TRY(json_set_text(json, "grant", text_of(grant_path)));
@@ -144,7 +147,8 @@ fallible contract_run_sign(struct invocation *invocation)
     return screen_json(&invocation->screen, json);
 }
 
-/* Appends the signatures of `from` that `into` lacks. The same party with two different signatures is a conflict. */
+/* Appends the signatures of `from` that `into` lacks. The same party with two different signatures is a
+ * conflict. */
 static fallible take_signatures(struct arena *arena, const struct contract *from, json_t *signatures)
 {
     for (size_t i = 0; i < from->party_count; i++) {
@@ -158,7 +162,8 @@ static fallible take_signatures(struct arena *arena, const struct contract *from
         TRY(json_set_base64url(row, "signature", signature->signature));
         bool is_there = false;
         for (size_t k = 0; k < json_array_size(signatures); k++) {
-            const char *there = json_string_value(json_object_get(json_array_get(signatures, k), "protected"));
+            const char *there =
+                json_string_value(json_object_get(json_array_get(signatures, k), "protected"));
             is_there = is_there || text_is(signature->protected_text, there);
         }
         if (is_there) {
@@ -188,8 +193,9 @@ fallible contract_run_merge(struct invocation *invocation)
             digest = contract.document.digest;
             TRY(json_set_base64url(merged, "payload", contract.document.payload));
         } else if (!digest_equal(&digest, &contract.document.digest)) {
-            return invocation_advise(invocation, FAIL_AT(CONFLICT, "contract.merge.other", invocation->options.arguments[i]),
-                                     "This file is another contract than the first one.");
+            return invocation_advise(
+                invocation, FAIL_AT(CONFLICT, "contract.merge.other", invocation->options.arguments[i]),
+                "This file is another contract than the first one.");
         }
         TRY(take_signatures(invocation->arena, &contract, signatures));
     }
@@ -198,18 +204,22 @@ fallible contract_run_merge(struct invocation *invocation)
     TRY(file_write(out, bytes_of_text(text), FILE_PUBLIC));
     TRY(json_set_text(json, "file", text_of(out)));
     TRY(json_set_i64(json, "signatures", (int64_t)json_array_size(signatures)));
-    screen_line(&invocation->screen, "%s: %zu of %zu signatures", out, json_array_size(signatures), result.party_count);
+    screen_line(&invocation->screen, "%s: %zu of %zu signatures", out, json_array_size(signatures),
+                result.party_count);
     return screen_json(&invocation->screen, json);
 }
 
-static fallible put_grant(struct invocation *invocation, struct host_link *link, const char *hex, struct bytes document,
-                          json_t *published)
+static fallible put_grant(struct invocation *invocation, struct host_link *link, const char *hex,
+                          struct bytes document, json_t *published)
 {
     scoped_grant grant = {0};
     TRY(grant_parse(invocation->arena, document, &grant));
-    TRY(host_link_put(link, invocation->arena,
-                      arena_where(invocation->arena, "/v1/contracts/%s/grants/%.*s", hex, TEXT_ARGS(grant.owner)), document));
-    screen_line(&invocation->screen, "grant of %s is at the host", screen_safe(invocation->arena, grant.owner));
+    TRY(host_link_put(
+        link, invocation->arena,
+        arena_where(invocation->arena, "/v1/contracts/%s/grants/%.*s", hex, TEXT_ARGS(grant.owner)),
+        document));
+    screen_line(&invocation->screen, "grant of %s is at the host",
+                screen_safe(invocation->arena, grant.owner));
     return json_add_text(published, grant.owner);
 }
 
@@ -230,9 +240,11 @@ fallible contract_run_publish(struct invocation *invocation)
     TRY(file_read(invocation->arena, invocation_argument(invocation, 0), &document));
     TRY(agreement_hex(invocation->arena, &contract.document.digest, &hex));
     TRY(host_link_open(invocation->arena, party.folder, &link));
-    TRY(host_link_put(&link, invocation->arena, arena_where(invocation->arena, "/v1/contracts/%s", hex), document));
+    TRY(host_link_put(&link, invocation->arena, arena_where(invocation->arena, "/v1/contracts/%s", hex),
+                      document));
     screen_line(&invocation->screen, "contract %s is at the host", hex);
-    if (result_is_ok(agreement_kept_grant(invocation->arena, party.folder, &contract.document.digest, &grant))) {
+    if (result_is_ok(
+            agreement_kept_grant(invocation->arena, party.folder, &contract.document.digest, &grant))) {
         TRY(put_grant(invocation, &link, hex, grant, grants));
     }
     for (size_t i = 0; (path = option_value_at(&invocation->options, "grant", i)) != NULL; i++) {
@@ -291,13 +303,16 @@ fallible contract_run_revoke(struct invocation *invocation)
     TRY(agreement_hex(invocation->arena, &signing.contract.document.digest, &hex));
     struct result result = host_link_open(invocation->arena, signing.party.folder, &link);
     if (result_is_ok(result)) {
-        result = host_link_post(&link, invocation->arena, arena_where(invocation->arena, "/v1/contracts/%s/revocations", hex),
+        result = host_link_post(&link, invocation->arena,
+                                arena_where(invocation->arena, "/v1/contracts/%s/revocations", hex),
                                 buffer_view(&revocation), NULL);
     }
     if (!result_is_ok(result)) {
-        return invocation_advise(invocation, result, "%s The host was not told. With --out FILE the revocation is a "
-                                                     "file that you can send to its operator.",
-                                 signing.contract.parties[signing.self].is_owner ? "Your release key is disabled." : "");
+        return invocation_advise(
+            invocation, result,
+            "%s The host was not told. With --out FILE the revocation is a "
+            "file that you can send to its operator.",
+            signing.contract.parties[signing.self].is_owner ? "Your release key is disabled." : "");
     }
     screen_line(&invocation->screen, "the host has the revocation");
     TRY(json_set_text(json, "revoked", text_of(hex)));

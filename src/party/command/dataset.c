@@ -1,12 +1,12 @@
+#include "base/encode.h"
 #include "party/command/table.h"
-#include "party/home/address_book.h"
 #include "party/dataset/query_source.h"
 #include "party/dataset/seal.h"
 #include "party/dataset/verify.h"
+#include "party/home/address_book.h"
 #include "party/home/file.h"
-#include "party/process/process.h"
 #include "party/link/host_link.h"
-#include "base/encode.h"
+#include "party/process/process.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,8 +30,8 @@ static void hear(void *self, const struct dataset_progress *told)
         bar->begun = false;
     }
     if (!bar->begun) {
-        progress_begin(&bar->progress, &bar->invocation->screen, &bar->invocation->world, labels[told->step], told->total,
-                       told->step == DATASET_VERIFYING);
+        progress_begin(&bar->progress, &bar->invocation->screen, &bar->invocation->world, labels[told->step],
+                       told->total, told->step == DATASET_VERIFYING);
         bar->begun = true;
         bar->step = told->step;
     }
@@ -60,14 +60,18 @@ static fallible find_place(struct invocation *invocation, const char *name, stru
     struct place place = {.name = name};
     TRY(invocation_party(invocation, &place.party));
     if (!text_is_name(text_of(name))) {
-        return invocation_usage(invocation, "A dataset's name has 1 to 64 of the characters a-z 0-9 . _ -, not \"%s\"; your own "
-                                            "name is put before it.", name);
+        return invocation_usage(
+            invocation,
+            "A dataset's name has 1 to 64 of the characters a-z 0-9 . _ -, not \"%s\"; your own "
+            "name is put before it.",
+            name);
     }
     TRY(invocation_number(invocation, "version", VERSION_MAX, 1, &place.version));
     TRY(arena_printf(invocation->arena, &place.dataset, "%s/%s", place.party.name, name));
     place.folder = option_value(&invocation->options, "folder");
     if (place.folder == NULL) {
-        const char *own = arena_where(invocation->arena, "datasets/%s/%llu", name, (unsigned long long)place.version);
+        const char *own =
+            arena_where(invocation->arena, "datasets/%s/%llu", name, (unsigned long long)place.version);
         TRY(file_path(invocation->arena, place.party.folder, own, &place.folder));
     }
     *out = place;
@@ -109,15 +113,20 @@ static fallible take_rules(struct invocation *invocation, struct dataset_rules *
     TRY(invocation_number(invocation, "min-entities", POLICY_MIN_ENTITIES_MAX, 0, &min_entities));
     *out = (struct dataset_rules){.max_rows = max_rows};
     if (entity == NULL) {
-        return invocation_usage(invocation, "--entity says whom the data is about: the column that names a person, claim or the "
-                                            "like, or none.");
+        return invocation_usage(
+            invocation, "--entity says whom the data is about: the column that names a person, claim or the "
+                        "like, or none.");
     }
     if (strcmp(entity, "none") != 0) {
         if (min_entities < POLICY_MIN_ENTITIES_MIN) {
-            return invocation_usage(invocation, "--min-entities N (2 or more) says how many of %s must stand behind every released "
-                                                "cell.", entity);
+            return invocation_usage(
+                invocation,
+                "--min-entities N (2 or more) says how many of %s must stand behind every released "
+                "cell.",
+                entity);
         }
-        out->entity = (struct policy_entity){text_of(entity), text_of(namespace != NULL ? namespace : entity), min_entities};
+        out->entity = (struct policy_entity){text_of(entity), text_of(namespace != NULL ? namespace : entity),
+                                             min_entities};
     } else if (min_entities != 0 || namespace != NULL) {
         return invocation_usage(invocation, "--entity none goes without --min-entities and --namespace.");
     }
@@ -151,7 +160,8 @@ static fallible take_files(struct invocation *invocation, struct query_source_op
     size_t count = invocation->options.argument_count - 1;
     struct text *files;
     if ((count == 0) == (out->sql.size == 0)) {
-        return invocation_usage(invocation, "Give the files to seal, or a query over local files with --sql.");
+        return invocation_usage(invocation,
+                                "Give the files to seal, or a query over local files with --sql.");
     }
     TRY(ARENA_ARRAY(invocation->arena, struct text, count, &files));
     for (size_t i = 0; i < count; i++) {
@@ -162,7 +172,8 @@ static fallible take_files(struct invocation *invocation, struct query_source_op
         }
         TRY(query_source_format_of(files[i], &format));
         if (i > 0 && format != out->format) {
-            return invocation_usage(invocation, "All files have one format; %.*s has another.", TEXT_ARGS(files[i]));
+            return invocation_usage(invocation, "All files have one format; %.*s has another.",
+                                    TEXT_ARGS(files[i]));
         }
         out->format = format;
     }
@@ -182,12 +193,14 @@ static fallible open_source(struct invocation *invocation, struct query_source *
     TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-query", &options.program));
     struct result result = query_source_open(invocation->arena, &options, out);
     if (!result_is_ok(result) && out->message[0] != '\0') {
-        return invocation_advise(invocation, result, "%s", screen_safe(invocation->arena, text_of(out->message)));
+        return invocation_advise(invocation, result, "%s",
+                                 screen_safe(invocation->arena, text_of(out->message)));
     }
     return result;
 }
 
-static fallible set_digest(struct invocation *invocation, json_t *json, const char *name, const struct digest *digest)
+static fallible set_digest(struct invocation *invocation, json_t *json, const char *name,
+                           const struct digest *digest)
 {
     struct text text;
     TRY(digest_to_text(invocation->arena, digest, &text));
@@ -196,7 +209,8 @@ static fallible set_digest(struct invocation *invocation, json_t *json, const ch
     return OK;
 }
 
-static fallible report_sealed(struct invocation *invocation, const struct place *place, const struct dataset_sealed *sealed)
+static fallible report_sealed(struct invocation *invocation, const struct place *place,
+                              const struct dataset_sealed *sealed)
 {
     scoped_json *json = json_object();
     TRY(json_set_text(json, "dataset", place->dataset));
@@ -205,8 +219,9 @@ static fallible report_sealed(struct invocation *invocation, const struct place 
     TRY(json_set_i64(json, "rows", (int64_t)sealed->rows));
     TRY(json_set_i64(json, "parts", (int64_t)sealed->part_count));
     TRY(json_set_i64(json, "size", (int64_t)sealed->size));
-    screen_line(&invocation->screen, "%.*s version %llu: %llu rows in %zu parts, %s%s", TEXT_ARGS(place->dataset),
-                (unsigned long long)place->version, (unsigned long long)sealed->rows, sealed->part_count,
+    screen_line(&invocation->screen, "%.*s version %llu: %llu rows in %zu parts, %s%s",
+                TEXT_ARGS(place->dataset), (unsigned long long)place->version,
+                (unsigned long long)sealed->rows, sealed->part_count,
                 screen_size(invocation->arena, sealed->size), sealed->kept_count > 0 ? ", resumed" : "");
     TRY(set_digest(invocation, json, "manifest", &sealed->manifest));
     TRY(set_digest(invocation, json, "policy", &sealed->policy));
@@ -215,8 +230,9 @@ static fallible report_sealed(struct invocation *invocation, const struct place 
     return screen_json(&invocation->screen, json);
 }
 
-static fallible seal(struct invocation *invocation, const struct place *place, const struct keystore *keystore,
-                     const struct dataset_rules *rules, struct dataset_sealed *out)
+static fallible seal(struct invocation *invocation, const struct place *place,
+                     const struct keystore *keystore, const struct dataset_rules *rules,
+                     struct dataset_sealed *out)
 {
     struct bar bar = {.invocation = invocation};
     scoped_query_source source = {.socket = -1};
@@ -242,7 +258,8 @@ static fallible seal(struct invocation *invocation, const struct place *place, c
     struct result result = dataset_seal(invocation->arena, &options, &source.source, out);
     bar_end(&bar, result_is_ok(result));
     if (!result_is_ok(result) && source.message[0] != '\0') {
-        return invocation_advise(invocation, result, "%s", screen_safe(invocation->arena, text_of(source.message)));
+        return invocation_advise(invocation, result, "%s",
+                                 screen_safe(invocation->arena, text_of(source.message)));
     }
     return result;
 }
@@ -258,7 +275,8 @@ static fallible run_seal(struct invocation *invocation)
     TRY(invocation_unlock(invocation, &place.party, &keystore));
     struct result result = seal(invocation, &place, &keystore, &rules, &sealed);
     if (strcmp(result.why, "dataset.folder.sealed") == 0) {
-        return invocation_advise(invocation, result, "%s is sealed already. A new version is another folder: --version %llu",
+        return invocation_advise(invocation, result,
+                                 "%s is sealed already. A new version is another folder: --version %llu",
                                  place.folder, (unsigned long long)place.version + 1);
     }
     TRY(result);
@@ -268,7 +286,8 @@ static fallible run_seal(struct invocation *invocation)
     return report_sealed(invocation, &place, &sealed);
 }
 
-static fallible print_columns(struct invocation *invocation, const struct dataset_documents *documents, json_t *json)
+static fallible print_columns(struct invocation *invocation, const struct dataset_documents *documents,
+                              json_t *json)
 {
     json_t *columns = json_array();
     TRY(json_set(json, "columns", columns));
@@ -282,8 +301,8 @@ static fallible print_columns(struct invocation *invocation, const struct datase
         TRY(json_set_text(row, "name", column->name));
         TRY(json_set_text(row, "type", type));
         TRY(json_set(row, "readable", json_boolean(permitted)));
-        screen_line(&invocation->screen, "  %-28s %-14.*s %s", screen_safe(invocation->arena, column->name), TEXT_ARGS(type),
-                    permitted ? "approved queries may read it" : "nobody may read it");
+        screen_line(&invocation->screen, "  %-28s %-14.*s %s", screen_safe(invocation->arena, column->name),
+                    TEXT_ARGS(type), permitted ? "approved queries may read it" : "nobody may read it");
     }
     return OK;
 }
@@ -300,7 +319,8 @@ static fallible run_show(struct invocation *invocation)
     TRY(json_set_i64(json, "version", (int64_t)documents.manifest.version));
     TRY(json_set_i64(json, "rows", (int64_t)documents.manifest.rows));
     TRY(json_set_i64(json, "parts", (int64_t)documents.manifest.part_count));
-    screen_line(&invocation->screen, "%s version %llu: %llu rows in %zu parts", screen_safe(invocation->arena, documents.manifest.dataset),
+    screen_line(&invocation->screen, "%s version %llu: %llu rows in %zu parts",
+                screen_safe(invocation->arena, documents.manifest.dataset),
                 (unsigned long long)documents.manifest.version, (unsigned long long)documents.manifest.rows,
                 documents.manifest.part_count);
     TRY(set_digest(invocation, json, "manifest", &documents.manifest.document.digest));
@@ -318,8 +338,8 @@ static fallible run_show(struct invocation *invocation)
 }
 
 /* The owner's key from the address book, where this party knows the owner. */
-static fallible find_owner_key(struct invocation *invocation, const struct own_party *party, const char *folder,
-                               struct key *out)
+static fallible find_owner_key(struct invocation *invocation, const struct own_party *party,
+                               const char *folder, struct key *out)
 {
     scoped_dataset_documents documents = {0};
     scoped_address_book book = {0};
@@ -363,7 +383,8 @@ static fallible run_verify(struct invocation *invocation)
     struct result result = dataset_verify(invocation->arena, &options, &verified);
     bar_end(&bar, result_is_ok(result));
     TRY(result);
-    screen_line(&invocation->screen, "%zu parts, %s: sizes, ranges and roots recomputed%s; the owner's signatures hold",
+    screen_line(&invocation->screen,
+                "%zu parts, %s: sizes, ranges and roots recomputed%s; the owner's signatures hold",
                 verified.part_count, screen_size(invocation->arena, verified.size),
                 verified.contents_checked ? ", contents opened" : "");
     TRY(set_digest(invocation, json, "manifest", &verified.manifest));
@@ -374,18 +395,19 @@ static fallible run_verify(struct invocation *invocation)
     return screen_json(&invocation->screen, json);
 }
 
-static fallible put_document(struct invocation *invocation, struct host_link *link, const char *base, const char *folder,
-                             const char *file, const char *name)
+static fallible put_document(struct invocation *invocation, struct host_link *link, const char *base,
+                             const char *folder, const char *file, const char *name)
 {
     const char *path;
     struct bytes document;
     TRY(file_path(invocation->arena, folder, file, &path));
     TRY(file_read(invocation->arena, path, &document));
-    return host_link_put(link, invocation->arena, arena_where(invocation->arena, "%s/%s", base, name), document);
+    return host_link_put(link, invocation->arena, arena_where(invocation->arena, "%s/%s", base, name),
+                         document);
 }
 
-static fallible put_parts(struct invocation *invocation, struct host_link *link, const char *base, const char *folder,
-                          const struct manifest *manifest)
+static fallible put_parts(struct invocation *invocation, struct host_link *link, const char *base,
+                          const char *folder, const struct manifest *manifest)
 {
     struct progress progress;
     uint64_t total = 0;
@@ -399,10 +421,11 @@ static fallible put_parts(struct invocation *invocation, struct host_link *link,
         for (size_t k = 0; k < 2 && result_is_ok(result); k++) {
             const char *file;
             unsigned long long number = (unsigned long long)manifest->parts[i].number;
-            TRY(file_path(invocation->arena, folder, arena_where(invocation->arena, "parts/%06llu.%s", number, kinds[k]), &file));
-            result = host_link_put_file(link, invocation->arena,
-                                        arena_where(invocation->arena, "%s/parts/%llu/%s", base, number, kinds[k]), file,
-                                        &progress);
+            TRY(file_path(invocation->arena, folder,
+                          arena_where(invocation->arena, "parts/%06llu.%s", number, kinds[k]), &file));
+            result = host_link_put_file(
+                link, invocation->arena,
+                arena_where(invocation->arena, "%s/parts/%llu/%s", base, number, kinds[k]), file, &progress);
         }
     }
     progress_end(&progress, result_is_ok(result));
@@ -415,13 +438,15 @@ static fallible upload(struct invocation *invocation, const char *party_folder, 
     scoped_host_link link = {0};
     TRY(dataset_load(invocation->arena, folder, &documents));
     TRY(host_link_open(invocation->arena, party_folder, &link));
-    const char *base = arena_where(invocation->arena, "/v1/datasets/%.*s/%llu", TEXT_ARGS(documents.manifest.dataset),
-                                   (unsigned long long)documents.manifest.version);
+    const char *base =
+        arena_where(invocation->arena, "/v1/datasets/%.*s/%llu", TEXT_ARGS(documents.manifest.dataset),
+                    (unsigned long long)documents.manifest.version);
     TRY(put_document(invocation, &link, base, folder, "manifest.json", "manifest"));
     TRY(put_document(invocation, &link, base, folder, "policy.json", "policy"));
     TRY(put_parts(invocation, &link, base, folder, &documents.manifest));
     screen_line(&invocation->screen, "%s version %llu is at the host, sealed",
-                screen_safe(invocation->arena, documents.manifest.dataset), (unsigned long long)documents.manifest.version);
+                screen_safe(invocation->arena, documents.manifest.dataset),
+                (unsigned long long)documents.manifest.version);
     return OK;
 }
 
@@ -437,8 +462,14 @@ static fallible run_upload(struct invocation *invocation)
     return screen_json(&invocation->screen, json);
 }
 
-#define VERSION_OPTION {"version", 'v', "N", "the version (default 1)", false}
-#define FOLDER_OPTION {"folder", 'o', "FOLDER", "the dataset's folder (default in the party's home)", false}
+#define VERSION_OPTION                                                                                       \
+    {                                                                                                        \
+        "version", 'v', "N", "the version (default 1)", false                                                \
+    }
+#define FOLDER_OPTION                                                                                        \
+    {                                                                                                        \
+        "folder", 'o', "FOLDER", "the dataset's folder (default in the party's home)", false                 \
+    }
 
 static const struct option seal_options[] = {
     {"entity", 'e', "COLUMN", "whom the data is about: the column that names them, or none", false},
@@ -457,16 +488,23 @@ static const struct option seal_options[] = {
     {0}};
 static const struct option place_options[] = {VERSION_OPTION, FOLDER_OPTION, {0}};
 static const struct option verify_options[] = {
-    {"contents", 0, NULL, "also open every segment with the data key (owner only)", false}, VERSION_OPTION, FOLDER_OPTION, {0}};
+    {"contents", 0, NULL, "also open every segment with the data key (owner only)", false},
+    VERSION_OPTION,
+    FOLDER_OPTION,
+    {0}};
 
 const struct command command_dataset[] = {
     {"dataset", "seal", "encrypt a dataset and sign its manifest and policy", "NAME [FILE...]",
-     "Takes Parquet, CSV or JSON files, or a query over local files. Plaintext stays in memory. An interrupted sealing is\n"
+     "Takes Parquet, CSV or JSON files, or a query over local files. Plaintext stays in memory. An "
+     "interrupted sealing is\n"
      "resumed by the same command. --entity must be said: it is the owner's decision whom the data is about.",
      seal_options, 1, OPTION_ARGUMENTS_MAX, run_seal},
-    {"dataset", "show", "print a sealed dataset's schema, rules and digests", "NAME|FOLDER", NULL, place_options, 1, 1, run_show},
-    {"dataset", "verify", "recompute a sealed dataset's ranges and roots", "NAME|FOLDER", NULL, verify_options, 1, 1, run_verify},
+    {"dataset", "show", "print a sealed dataset's schema, rules and digests", "NAME|FOLDER", NULL,
+     place_options, 1, 1, run_show},
+    {"dataset", "verify", "recompute a sealed dataset's ranges and roots", "NAME|FOLDER", NULL,
+     verify_options, 1, 1, run_verify},
     {"dataset", "upload", "send a sealed dataset to the host", "NAME|FOLDER",
-     "Goes on where an earlier upload was interrupted. The host sees ciphertext only.", place_options, 1, 1, run_upload},
+     "Goes on where an earlier upload was interrupted. The host sees ciphertext only.", place_options, 1, 1,
+     run_upload},
     {0},
 };

@@ -7,7 +7,8 @@
 
 const struct option invocation_common_options[] = {
     {"party", 0, "NAME", "who acts; not needed where there is one party", false},
-    {"passphrase-file", 0, "FILE", "first line is the passphrase of the party's keys (or TRUCE_PASSPHRASE_FILE)", false},
+    {"passphrase-file", 0, "FILE",
+     "first line is the passphrase of the party's keys (or TRUCE_PASSPHRASE_FILE)", false},
     {"json", 0, NULL, "print one JSON document on standard output", false},
     {"help", 'h', NULL, "print this help", false},
     {0},
@@ -40,9 +41,10 @@ struct result invocation_usage(struct invocation *invocation, const char *format
 fallible invocation_party_folder(struct invocation *invocation, const char *name, const char **out)
 {
     if (!text_is_name(text_of(name))) {
-        return invocation_advise(invocation, FAIL_AT(INVALID, "party.name", name),
-                                 "A party's name has 1 to 64 of the characters a-z 0-9 . _ - and starts with a letter "
-                                 "or digit.");
+        return invocation_advise(
+            invocation, FAIL_AT(INVALID, "party.name", name),
+            "A party's name has 1 to 64 of the characters a-z 0-9 . _ - and starts with a letter "
+            "or digit.");
     }
     return file_path(invocation->arena, invocation->surroundings.home,
                      arena_where(invocation->arena, "parties/%s", name), out);
@@ -96,15 +98,17 @@ fallible invocation_passphrase(struct invocation *invocation, bool is_new, struc
     if (path != NULL) {
         struct result result = file_read_secret(path, out);
         if (!result_is_ok(result)) {
-            return invocation_advise(invocation, result, "The passphrase is read from the first line of %s.", path);
+            return invocation_advise(invocation, result, "The passphrase is read from the first line of %s.",
+                                     path);
         }
         return OK;
     }
     struct result result =
         screen_ask_secret(&invocation->screen, is_new ? "New passphrase: " : "Passphrase: ", is_new, out);
     if (result.code == RESULT_UNAVAILABLE) {
-        return invocation_advise(invocation, result, "Give the passphrase in a file: --passphrase-file FILE or "
-                                                     "TRUCE_PASSPHRASE_FILE.");
+        return invocation_advise(invocation, result,
+                                 "Give the passphrase in a file: --passphrase-file FILE or "
+                                 "TRUCE_PASSPHRASE_FILE.");
     }
     return result;
 }
@@ -117,7 +121,8 @@ fallible invocation_unlock(struct invocation *invocation, struct own_party *out_
     TRY(invocation_passphrase(invocation, false, &passphrase));
     struct result result = keystore_open(invocation->arena, party.folder, &passphrase, out);
     if (result.code == RESULT_UNAUTHENTICATED) {
-        return invocation_advise(invocation, result, "The passphrase does not open the keys of %s.", party.name);
+        return invocation_advise(invocation, result, "The passphrase does not open the keys of %s.",
+                                 party.name);
     }
     TRY(result);
     *out_party = party;
@@ -133,7 +138,8 @@ fallible invocation_number(struct invocation *invocation, const char *name, uint
         return OK;
     }
     if (!result_is_ok(decode_u64(text_of(value), max, out))) {
-        return invocation_usage(invocation, "--%s takes a whole number up to %llu.", name, (unsigned long long)max);
+        return invocation_usage(invocation, "--%s takes a whole number up to %llu.", name,
+                                (unsigned long long)max);
     }
     return OK;
 }

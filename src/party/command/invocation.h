@@ -1,8 +1,8 @@
 /* party/command/invocation.h: one call of `truce`: what a command is given and how it answers.
  *
  * A command is a row of a table (command/table.h) with one function. It finds its options and arguments here,
- * prints results on the screen, and returns a result, whose code becomes the exit status. A failure that needs
- * more than its reason says what to do next with `invocation_advise`. One thread. */
+ * prints results on the screen, and returns a result, whose code becomes the exit status. A failure that
+ * needs more than its reason says what to do next with `invocation_advise`. One thread. */
 #pragma once
 
 #include "base/arena.h"

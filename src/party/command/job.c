@@ -25,8 +25,9 @@ static fallible judge_end(struct invocation *invocation, const json_t *job, bool
     const char *state = text_member(invocation, job, "state");
     *out_ended = true;
     if (strcmp(state, "refused") == 0) {
-        return invocation_advise(invocation, FAIL_AT(DENIED, "job.refused", text_member(invocation, job, "reason")),
-                                 "The run was refused before any data was read; the reason is the room's or the host's.");
+        return invocation_advise(
+            invocation, FAIL_AT(DENIED, "job.refused", text_member(invocation, job, "reason")),
+            "The run was refused before any data was read; the reason is the room's or the host's.");
     }
     if (strcmp(state, "failed") == 0) {
         return FAIL(UNAVAILABLE, "job.failed");
@@ -35,7 +36,8 @@ static fallible judge_end(struct invocation *invocation, const json_t *job, bool
     return OK;
 }
 
-fallible job_wait(struct invocation *invocation, struct host_link *link, const char *run, uint64_t seconds, json_t **out)
+fallible job_wait(struct invocation *invocation, struct host_link *link, const char *run, uint64_t seconds,
+                  json_t **out)
 {
     struct progress progress;
     int64_t deadline_ms = world_monotonic_ms(&invocation->world) + (int64_t)seconds * 1000;
@@ -43,7 +45,8 @@ fallible job_wait(struct invocation *invocation, struct host_link *link, const c
     while (world_monotonic_ms(&invocation->world) < deadline_ms) {
         scoped_json *job = NULL;
         bool ended;
-        TRY(host_link_get_json(link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s", run), &job));
+        TRY(host_link_get_json(link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s", run),
+                               &job));
         struct result result = judge_end(invocation, job, &ended);
         if (!result_is_ok(result) || ended) {
             progress.label = ended && result_is_ok(result) ? "run" : progress.label;
@@ -61,18 +64,18 @@ fallible job_wait(struct invocation *invocation, struct host_link *link, const c
         nanosleep(&pause, NULL);
     }
     progress_end(&progress, false);
-    return invocation_advise(invocation, FAIL(TIMEOUT, "job.timeout"), "The run goes on. Look again: truce job show %s --wait",
-                             run);
+    return invocation_advise(invocation, FAIL(TIMEOUT, "job.timeout"),
+                             "The run goes on. Look again: truce job show %s --wait", run);
 }
 
 static void print_job(struct invocation *invocation, const json_t *job)
 {
     const char *reason = text_member(invocation, job, "reason");
-    screen_line(&invocation->screen, "%s  %-8s %s by %s, created %s%s%s%s%s", text_member(invocation, job, "run"),
-                text_member(invocation, job, "state"), text_member(invocation, job, "query"),
-                text_member(invocation, job, "querier"), text_member(invocation, job, "created"),
-                json_has(job, "finished") ? ", finished " : "", text_member(invocation, job, "finished"),
-                reason[0] != '\0' ? ": " : "", reason);
+    screen_line(&invocation->screen, "%s  %-8s %s by %s, created %s%s%s%s%s",
+                text_member(invocation, job, "run"), text_member(invocation, job, "state"),
+                text_member(invocation, job, "query"), text_member(invocation, job, "querier"),
+                text_member(invocation, job, "created"), json_has(job, "finished") ? ", finished " : "",
+                text_member(invocation, job, "finished"), reason[0] != '\0' ? ": " : "", reason);
 }
 
 static fallible run_list(struct invocation *invocation)
@@ -110,7 +113,8 @@ static fallible run_show(struct invocation *invocation)
     uint64_t seconds;
     const char *run = invocation_argument(invocation, 0);
     if (strlen(run) != RUN_ID_CHARACTERS || !text_is_name(text_of(run))) {
-        return invocation_usage(invocation, "A run is named by 32 hex digits, as `truce run` and `truce job list` print it.");
+        return invocation_usage(
+            invocation, "A run is named by 32 hex digits, as `truce run` and `truce job list` print it.");
     }
     TRY(invocation_number(invocation, "timeout", WAIT_SECONDS_MAX, WAIT_SECONDS_DEFAULT, &seconds));
     TRY(invocation_party(invocation, &party));
@@ -118,7 +122,8 @@ static fallible run_show(struct invocation *invocation)
     if (option_given(&invocation->options, "wait")) {
         TRY(job_wait(invocation, &link, run, seconds, &job));
     } else {
-        TRY(host_link_get_json(&link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s", run), &job));
+        TRY(host_link_get_json(&link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s", run),
+                               &job));
     }
     print_job(invocation, job);
     return screen_json(&invocation->screen, job);

@@ -23,7 +23,10 @@ static const struct {
     const char *name;
     uint64_t value;
 } rows[] = {
-#define LIMIT_ROW(name) {#name, (uint64_t)(name)}
+#define LIMIT_ROW(name)                                                                                      \
+    {                                                                                                        \
+#name, (uint64_t)(name)                                                                              \
+    }
     LIMIT_ROW(ADDRESS_BOOK_MAX),
     LIMIT_ROW(BACKUP_FILES_MAX),
     LIMIT_ROW(BACKUP_FILE_BYTES_MAX),
@@ -97,8 +100,8 @@ static fallible run_limits(struct invocation *invocation)
     for (int code = RESULT_OK + 1; code < RESULT_CODE_COUNT; code++) {
         const char *name = result_code_name((enum result_code)code);
         TRY(json_set_i64(statuses, name, result_code_exit_status((enum result_code)code)));
-        screen_line(&invocation->screen, "  %d  %-16s %s", result_code_exit_status((enum result_code)code), name,
-                    result_code_advice((enum result_code)code));
+        screen_line(&invocation->screen, "  %d  %-16s %s", result_code_exit_status((enum result_code)code),
+                    name, result_code_advice((enum result_code)code));
     }
     return screen_json(&invocation->screen, json);
 }
@@ -106,6 +109,7 @@ static fallible run_limits(struct invocation *invocation)
 static const struct option no_options[] = {{0}};
 
 const struct command command_limits[] = {
-    {"limits", NULL, "print every named maximum and the exit statuses", "", NULL, no_options, 0, 0, run_limits},
+    {"limits", NULL, "print every named maximum and the exit statuses", "", NULL, no_options, 0, 0,
+     run_limits},
     {0},
 };

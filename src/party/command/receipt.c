@@ -1,7 +1,7 @@
+#include "base/encode.h"
 #include "party/command/table.h"
 #include "party/home/file.h"
 #include "party/trust/trust_file.h"
-#include "base/encode.h"
 #include "receipt/verify.h"
 
 /* The statement without any judgement. */
@@ -47,11 +47,13 @@ static void print_statement(struct invocation *invocation, const json_t *stateme
     const json_t *query = json_object_get(predicate, "query");
     const json_t *code = json_object_get(predicate, "code");
     const json_t *subject = json_array_get(json_object_get(statement, "subject"), 0);
-    screen_line(&invocation->screen, "run       %s\ncontract  %s\nquery     %s, asked by %s\nresult    sha256:%s\ncode      %s %s\nreleased  %s",
+    screen_line(&invocation->screen,
+                "run       %s\ncontract  %s\nquery     %s, asked by %s\nresult    sha256:%s\ncode      %s "
+                "%s\nreleased  %s",
                 text_in(invocation, predicate, "run"), text_in(invocation, predicate, "contract"),
                 text_in(invocation, query, "name"), text_in(invocation, query, "querier"),
-                text_in(invocation, json_object_get(subject, "digest"), "sha256"), text_in(invocation, code, "type"),
-                text_in(invocation, code, "measurement"),
+                text_in(invocation, json_object_get(subject, "digest"), "sha256"),
+                text_in(invocation, code, "type"), text_in(invocation, code, "measurement"),
                 text_in(invocation, json_object_get(predicate, "time"), "released"));
     print_inputs(invocation, predicate);
 }
@@ -62,7 +64,8 @@ static fallible run_show(struct invocation *invocation)
     scoped_json *statement = NULL;
     TRY(file_read(invocation->arena, invocation_argument(invocation, 0), &bundle));
     TRY(read_statement(invocation, bundle, &statement));
-    screen_note(&invocation->screen, "Not verified; this is what it claims. Verify: truce receipt verify FILE --trust TRUST.json");
+    screen_note(&invocation->screen,
+                "Not verified; this is what it claims. Verify: truce receipt verify FILE --trust TRUST.json");
     print_statement(invocation, statement);
     return screen_json(&invocation->screen, statement);
 }
@@ -86,15 +89,17 @@ static fallible run_verify(struct invocation *invocation)
     struct bytes bundle;
     struct bytes trust_bytes;
     struct receipt_trust *trust;
-    struct receipt_verification how = {.accept_simulated = option_given(&invocation->options, "accept-simulated")};
+    struct receipt_verification how = {.accept_simulated =
+                                           option_given(&invocation->options, "accept-simulated")};
     struct digest result;
     scoped_json *report = NULL;
     json_t *statement;
     json_t *relied_on;
     const char *path = option_value(&invocation->options, "trust");
     if (path == NULL) {
-        return invocation_usage(invocation, "--trust TRUST.json is needed: your own trust, never the bundle's. Make it: truce "
-                                            "receipt trust -o TRUST.json");
+        return invocation_usage(
+            invocation, "--trust TRUST.json is needed: your own trust, never the bundle's. Make it: truce "
+                        "receipt trust -o TRUST.json");
     }
     TRY(file_read(invocation->arena, invocation_argument(invocation, 0), &bundle));
     TRY(file_read(invocation->arena, path, &trust_bytes));
@@ -104,7 +109,8 @@ static fallible run_verify(struct invocation *invocation)
     TRY(receipt_verify(invocation->arena, bundle, trust, &how, &report));
     TRY(json_get_object(report, "statement", &statement));
     TRY(json_get_array(report, "relied_on", &relied_on));
-    screen_line(&invocation->screen, "The receipt verifies.%s", how.result != NULL ? " It is about this very result." : "");
+    screen_line(&invocation->screen, "The receipt verifies.%s",
+                how.result != NULL ? " It is about this very result." : "");
     print_statement(invocation, statement);
     screen_line(&invocation->screen, "\nThis relies on:");
     for (size_t i = 0; i < json_array_size(relied_on); i++) {
@@ -139,14 +145,18 @@ static const struct option verify_options[] = {
     {"result", 'r', "FILE", "the encrypted result: the receipt must be about it", false},
     {"accept-simulated", 0, NULL, "accept a simulated TEE, which isolates nothing", false},
     {0}};
-static const struct option trust_options[] = {{"out", 'o', "FILE", "where to write (default standard output)", false}, {0}};
+static const struct option trust_options[] = {
+    {"out", 'o', "FILE", "where to write (default standard output)", false}, {0}};
 
 const struct command command_receipt[] = {
-    {"receipt", "show", "print what a receipt claims, without verifying it", "FILE", NULL, no_options, 1, 1, run_show},
+    {"receipt", "show", "print what a receipt claims, without verifying it", "FILE", NULL, no_options, 1, 1,
+     run_show},
     {"receipt", "verify", "judge a receipt again, offline", "FILE",
-     "Judges evidence, tokens, signatures and digests of the bundle by the trust file and nothing else, names the first\n"
+     "Judges evidence, tokens, signatures and digests of the bundle by the trust file and nothing else, "
+     "names the first\n"
      "thing that fails, and lists the trust that the verdict rests on.",
      verify_options, 1, 1, run_verify},
-    {"receipt", "trust", "write a trust file from your address book and connections", "", NULL, trust_options, 0, 0, run_trust},
+    {"receipt", "trust", "write a trust file from your address book and connections", "", NULL, trust_options,
+     0, 0, run_trust},
     {0},
 };

@@ -28,9 +28,10 @@ static fallible run_releases(struct invocation *invocation)
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        screen_line(&invocation->screen, "%s  %s to %s for contract %s, request %s", member(invocation, row, "time"),
-                    member(invocation, row, "key"), member(invocation, row, "application"),
-                    member(invocation, row, "contract"), member(invocation, row, "run_request"));
+        screen_line(&invocation->screen, "%s  %s to %s for contract %s, request %s",
+                    member(invocation, row, "time"), member(invocation, row, "key"),
+                    member(invocation, row, "application"), member(invocation, row, "contract"),
+                    member(invocation, row, "run_request"));
     }
     return screen_json(&invocation->screen, answer);
 }

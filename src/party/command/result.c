@@ -2,16 +2,16 @@
 #include "party/agreement/agreement.h"
 #include "party/command/table.h"
 #include "party/home/file.h"
-#include "party/process/process.h"
 #include "party/link/host_link.h"
-#include "party/trust/trust_file.h"
+#include "party/process/process.h"
 #include "party/trust/table_file.h"
+#include "party/trust/trust_file.h"
 #include "privacy/result_frame.h"
 #include "receipt/verify.h"
 
 struct opening {
     struct own_party party;
-    struct bytes result;  /* untrusted until the receipt has been verified */
+    struct bytes result; /* untrusted until the receipt has been verified */
     struct bytes receipt;
     struct digest digest; /* of the result document */
     json_t *report;       /* what the verified receipt says */
@@ -45,12 +45,14 @@ static fallible fetch(struct invocation *invocation, struct opening *opening)
     }
     scoped_host_link link = {0};
     TRY(host_link_open(invocation->arena, opening->party.folder, &link));
-    TRY(host_link_get(&link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s/result", word), &opening->result));
-    return host_link_get(&link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s/receipt", word),
-                         &opening->receipt);
+    TRY(host_link_get(&link, invocation->arena, arena_where(invocation->arena, "/v1/jobs/%s/result", word),
+                      &opening->result));
+    return host_link_get(&link, invocation->arena,
+                         arena_where(invocation->arena, "/v1/jobs/%s/receipt", word), &opening->receipt);
 }
 
-static fallible open_trust(struct invocation *invocation, const struct opening *opening, struct receipt_trust *out)
+static fallible open_trust(struct invocation *invocation, const struct opening *opening,
+                           struct receipt_trust *out)
 {
     scoped_json *built = NULL;
     struct text text;
@@ -65,8 +67,10 @@ static fallible open_trust(struct invocation *invocation, const struct opening *
     return receipt_trust_parse(invocation->arena, bytes_of_text(text), out);
 }
 
-/* The contract is one that I signed, and the request is mine where I asked it; a run named on the command line is that run. */
-static fallible check_own(struct invocation *invocation, const struct opening *opening, const json_t *predicate)
+/* The contract is one that I signed, and the request is mine where I asked it; a run named on the command
+ * line is that run. */
+static fallible check_own(struct invocation *invocation, const struct opening *opening,
+                          const json_t *predicate)
 {
     struct text text;
     struct digest contract;
@@ -85,7 +89,8 @@ static fallible check_own(struct invocation *invocation, const struct opening *o
     }
     if (!agreement_is_kept(invocation->arena, opening->party.folder, &contract)) {
         return invocation_advise(invocation, FAIL(UNTRUSTED, "receipt.contract_unknown"),
-                                 "This result is of a contract that %s has not signed here.", opening->party.name);
+                                 "This result is of a contract that %s has not signed here.",
+                                 opening->party.name);
     }
     if (!result_is_ok(agreement_kept_request(invocation->arena, opening->party.folder, run, &document))) {
         return OK; /* another querier of a contract that I signed asked */
@@ -132,7 +137,8 @@ static fallible decrypt(struct invocation *invocation, struct opening *opening)
     TRY(keystore_former_result_keys(invocation->arena, opening->party.folder, &passphrase, former, &count));
     for (size_t i = 0; i < count; i++) {
         if (result.code == RESULT_DENIED) {
-            result = jwe_decrypt(invocation->arena, opening->result, RESULT_TYP, &former[i], &opening->plaintext);
+            result =
+                jwe_decrypt(invocation->arena, opening->result, RESULT_TYP, &former[i], &opening->plaintext);
         }
         key_release(&former[i]);
     }
@@ -158,8 +164,8 @@ static fallible check_frame(const struct opening *opening, const struct result_f
     return OK;
 }
 
-static fallible write_table(struct invocation *invocation, const struct result_frame *frame, const char *format,
-                            const char *out)
+static fallible write_table(struct invocation *invocation, const struct result_frame *frame,
+                            const char *format, const char *out)
 {
     scoped_buffer table;
     const char *query;
@@ -197,8 +203,9 @@ static fallible run_open(struct invocation *invocation)
         return invocation_usage(invocation, "--format is csv, jsonl, parquet or arrow.");
     }
     if (strcmp(format, "arrow") == 0) {
-        return invocation_advise(invocation, FAIL(UNSUPPORTED, "result.format.arrow"),
-                                 "Open it as Parquet, which every Arrow library reads: --format parquet --out FILE");
+        return invocation_advise(
+            invocation, FAIL(UNSUPPORTED, "result.format.arrow"),
+            "Open it as Parquet, which every Arrow library reads: --format parquet --out FILE");
     }
     if (out == NULL && strcmp(format, "parquet") == 0) {
         return invocation_usage(invocation, "Parquet needs --out FILE.");
@@ -236,8 +243,10 @@ static const struct option open_options[] = {
 
 const struct command command_result[] = {
     {"result", "open", "verify a result's receipt, then decrypt the result", "RUN|FILE",
-     "Takes result and receipt of a run from the host, or from files. Verifies first that the receipt holds by your own trust,\n"
-     "that it is about this very result, and that contract and request are yours; otherwise it shows nothing.",
+     "Takes result and receipt of a run from the host, or from files. Verifies first that the receipt holds "
+     "by your own trust,\n"
+     "that it is about this very result, and that contract and request are yours; otherwise it shows "
+     "nothing.",
      open_options, 1, 1, run_open},
     {0},
 };

@@ -36,7 +36,8 @@ static const struct option no_options[] = {{0}};
 
 const struct command command_room[] = {
     {"room", "measure", "print the measurement of the room's programs on this machine", "",
-     "SHA-384 over the programs and libraries of the room. Compare it with the measurement that a contract names.", no_options,
-     0, 0, run_measure},
+     "SHA-384 over the programs and libraries of the room. Compare it with the measurement that a contract "
+     "names.",
+     no_options, 0, 0, run_measure},
     {0},
 };

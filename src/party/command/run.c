@@ -49,11 +49,14 @@ static fallible refuse_unknown_parameters(struct invocation *invocation, const s
         const char *equals = strchr(word, '=');
         bool known = false;
         for (size_t k = 0; equals != NULL && k < query->parameter_count; k++) {
-            known = known || text_equal((struct text){word, (size_t)(equals - word)}, query->parameters[k].name);
+            known =
+                known || text_equal((struct text){word, (size_t)(equals - word)}, query->parameters[k].name);
         }
         if (!known) {
-            return invocation_usage(invocation, equals == NULL ? "--param takes NAME=VALUE, not \"%s\"."
-                                                               : "The query has no parameter like \"%s\".", word);
+            return invocation_usage(invocation,
+                                    equals == NULL ? "--param takes NAME=VALUE, not \"%s\"."
+                                                   : "The query has no parameter like \"%s\".",
+                                    word);
         }
     }
     return OK;
@@ -61,7 +64,8 @@ static fallible refuse_unknown_parameters(struct invocation *invocation, const s
 
 static int compare_parameters(const void *left, const void *right)
 {
-    return document_compare_text(((const struct run_parameter *)left)->name, ((const struct run_parameter *)right)->name);
+    return document_compare_text(((const struct run_parameter *)left)->name,
+                                 ((const struct run_parameter *)right)->name);
 }
 
 static fallible take_parameters(struct invocation *invocation, struct asking *asking)
@@ -74,16 +78,19 @@ static fallible take_parameters(struct invocation *invocation, struct asking *as
         const struct contract_parameter *parameter = &query->parameters[i];
         const char *value = given_value(invocation, parameter->name);
         if (value == NULL) {
-            return invocation_usage(invocation, "The query needs --param %.*s=VALUE.", TEXT_ARGS(parameter->name));
+            return invocation_usage(invocation, "The query needs --param %.*s=VALUE.",
+                                    TEXT_ARGS(parameter->name));
         }
         struct result result = contract_check_parameter(parameter, text_of(value));
         if (!result_is_ok(result)) {
             result.where = arena_where(invocation->arena, "%.*s", TEXT_ARGS(parameter->name));
-            return invocation_advise(invocation, result, "The contract allows other values for this parameter; see truce "
-                                                         "contract explain.");
+            return invocation_advise(invocation, result,
+                                     "The contract allows other values for this parameter; see truce "
+                                     "contract explain.");
         }
         if (parameter->is_public) {
-            request->parameters[request->parameter_count++] = (struct run_parameter){parameter->name, text_of(value)};
+            request->parameters[request->parameter_count++] =
+                (struct run_parameter){parameter->name, text_of(value)};
             continue;
         }
         const char *name;
@@ -119,14 +126,15 @@ static fallible take_recipients(struct invocation *invocation, struct asking *as
     for (size_t i = 0; request->recipient_count == 0 && i < contract->recipient_count; i++) {
         request->recipients[i] = contract->parties[contract->recipients[i]].name;
     }
-    request->recipient_count = request->recipient_count != 0 ? request->recipient_count : contract->recipient_count;
+    request->recipient_count =
+        request->recipient_count != 0 ? request->recipient_count : contract->recipient_count;
     qsort(request->recipients, request->recipient_count, sizeof(request->recipients[0]), compare_names);
     return OK;
 }
 
 /* The instance key of a room whose evidence holds, for the code that the contract names. */
-static fallible judge_room(struct invocation *invocation, const struct contract *contract, const json_t *ready,
-                           struct key *out)
+static fallible judge_room(struct invocation *invocation, const struct contract *contract,
+                           const json_t *ready, struct key *out)
 {
     struct evidence evidence = {0};
     struct evidence_trust trust = {0};
@@ -134,14 +142,16 @@ static fallible judge_room(struct invocation *invocation, const struct contract 
     json_t *evidence_json;
     for (size_t i = 0; i < contract->tee_count && trust.root_count < EVIDENCE_ROOTS_MAX; i++) {
         if (contract->tees[i].has_root) {
-            trust.roots[trust.root_count++] = (struct evidence_root){contract->tees[i].type, contract->tees[i].root};
+            trust.roots[trust.root_count++] =
+                (struct evidence_root){contract->tees[i].type, contract->tees[i].root};
         }
     }
     TRY(json_get_object(ready, "evidence", &evidence_json));
     TRY(json_get_base64url(invocation->arena, ready, "runtime_data", &runtime_bytes));
     TRY(evidence_from_json(invocation->arena, evidence_json, &evidence));
     scoped_evidence_judgement judgement = {0};
-    TRY(evidence_judge(invocation->arena, &evidence, runtime_bytes, &trust, world_now(&invocation->world), &judgement));
+    TRY(evidence_judge(invocation->arena, &evidence, runtime_bytes, &trust, world_now(&invocation->world),
+                       &judgement));
     REQUIRE(judgement.verdict == VERDICT_ALLOW, UNTRUSTED, "room.evidence");
     bool is_named = false;
     for (size_t i = 0; i < contract->tee_count; i++) {
@@ -168,17 +178,20 @@ static fallible seal_to_rooms(struct invocation *invocation, struct asking *aski
     TRY(host_link_get_json(&asking->link, invocation->arena, "/v1/rooms", &answer));
     TRY(json_get_array(answer, "rooms", &rooms));
     for (size_t i = 0; i < json_array_size(rooms) && count < JWE_RECIPIENTS_MAX; i++) {
-        struct result result = judge_room(invocation, &asking->contract, json_array_get(rooms, i), &keys[count]);
+        struct result result =
+            judge_room(invocation, &asking->contract, json_array_get(rooms, i), &keys[count]);
         count += result_is_ok(result);
         last = result_is_ok(result) ? last : result;
     }
     if (count == 0) {
-        return invocation_advise(invocation, last, "The secret parameters were not sent: no room of the host has evidence that "
-                                                   "satisfies the contract.");
+        return invocation_advise(invocation, last,
+                                 "The secret parameters were not sent: no room of the host has evidence that "
+                                 "satisfies the contract.");
     }
     struct result result = json_encode_text(invocation->arena, asking->sealed, &plaintext);
     if (result_is_ok(result)) {
-        result = jwe_encrypt(&invocation->world, RUN_PARAMETERS_TYP, bytes_of_text(plaintext), keys, count, &sealed);
+        result = jwe_encrypt(&invocation->world, RUN_PARAMETERS_TYP, bytes_of_text(plaintext), keys, count,
+                             &sealed);
     }
     for (size_t i = 0; i < count; i++) {
         key_release(&keys[i]);
@@ -203,7 +216,8 @@ static fallible check_contract(struct invocation *invocation, struct asking *ask
                                  "The contract does not name %s as a querier.", asking->party.name);
     }
     asking->request.querier = asking->contract.parties[self].name;
-    return contract_find_query(&asking->contract, text_of(invocation_argument(invocation, 1)), &asking->query);
+    return contract_find_query(&asking->contract, text_of(invocation_argument(invocation, 1)),
+                               &asking->query);
 }
 
 static fallible complete(struct invocation *invocation, struct asking *asking)
@@ -288,7 +302,8 @@ static fallible run_run(struct invocation *invocation)
     }
     TRY(invocation_unlock(invocation, &asking.party, &asking.keystore));
     TRY(sign(invocation, &asking, &document));
-    TRY(agreement_keep_request(invocation->arena, asking.party.folder, asking.request.run, buffer_view(&document)));
+    TRY(agreement_keep_request(invocation->arena, asking.party.folder, asking.request.run,
+                               buffer_view(&document)));
     if (sends) {
         TRY(send_request(invocation, &asking, buffer_view(&document)));
     } else {
@@ -308,7 +323,8 @@ static const struct option run_options[] = {
 
 const struct command command_run[] = {
     {"run", NULL, "ask for one run of a query", "CONTRACT QUERY",
-     "Signs a run request and sends it to the host. Parameters that the contract does not call public are encrypted to a\n"
+     "Signs a run request and sends it to the host. Parameters that the contract does not call public are "
+     "encrypted to a\n"
      "room whose evidence satisfies the contract; the host sees neither them nor the answer.",
      run_options, 2, 2, run_run},
     {0},

@@ -6,11 +6,12 @@
 
 static fallible open_stack(struct invocation *invocation, struct stack *out)
 {
-    return stack_open(invocation->arena, &invocation->world, &invocation->screen, invocation->surroundings.home,
-                      invocation->surroundings.programs, out);
+    return stack_open(invocation->arena, &invocation->world, &invocation->screen,
+                      invocation->surroundings.home, invocation->surroundings.programs, out);
 }
 
-static fallible collect_parties(struct invocation *invocation, const char *out[STACK_PARTIES_MAX], size_t *out_count)
+static fallible collect_parties(struct invocation *invocation, const char *out[STACK_PARTIES_MAX],
+                                size_t *out_count)
 {
     size_t count = 0;
     const char *name;
@@ -66,10 +67,14 @@ static fallible print_services(struct invocation *invocation, const struct stack
         TRY(json_set(row, "running", json_boolean(service->answers)));
         *out_silent += !service->answers;
         screen_line(&invocation->screen, "%-20s %-12s %s", service->name,
-                    service->answers ? "running" : service->pid != 0 ? "not answering" : "stopped", service->url);
+                    service->answers    ? "running"
+                    : service->pid != 0 ? "not answering"
+                                        : "stopped",
+                    service->url);
     }
     if (count == 0) {
-        screen_line(&invocation->screen, "There is no local stack in %s. Make one: truce up --party NAME ...", stack->folder);
+        screen_line(&invocation->screen, "There is no local stack in %s. Make one: truce up --party NAME ...",
+                    stack->folder);
     }
     return screen_json(&invocation->screen, json);
 }
@@ -87,8 +92,9 @@ static fallible run_up(struct invocation *invocation)
         TRY(hand_out(invocation, &stack, parties[i]));
     }
     TRY(print_services(invocation, &stack, &silent));
-    screen_note(&invocation->screen, "On one machine this shows the protocol and isolates nothing: whoever owns the machine can "
-                                     "read everything.");
+    screen_note(&invocation->screen,
+                "On one machine this shows the protocol and isolates nothing: whoever owns the machine can "
+                "read everything.");
     REQUIRE(silent == 0, UNAVAILABLE, "stack.service.silent");
     return OK;
 }
@@ -101,7 +107,8 @@ static fallible run_down(struct invocation *invocation)
     TRY(open_stack(invocation, &stack));
     TRY(stack_down(&stack, &stopped));
     TRY(json_set_i64(json, "stopped", (int64_t)stopped));
-    screen_line(&invocation->screen, "%zu services stopped; `truce up` starts them again with all that is stored", stopped);
+    screen_line(&invocation->screen,
+                "%zu services stopped; `truce up` starts them again with all that is stored", stopped);
     return screen_json(&invocation->screen, json);
 }
 
@@ -127,7 +134,8 @@ static fallible add_export(struct invocation *invocation, json_t *json, const ch
 
 static fallible run_env(struct invocation *invocation)
 {
-    static const char *const ca_names[] = {"NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"};
+    static const char *const ca_names[] = {"NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
+                                           "CURL_CA_BUNDLE"};
     struct stack stack;
     struct bytes bytes;
     const char *party = invocation_argument(invocation, 0);
@@ -138,10 +146,12 @@ static fallible run_env(struct invocation *invocation)
     scoped_json *json = json_object();
     TRY(invocation_party_folder(invocation, party, &folder));
     TRY(open_stack(invocation, &stack));
-    TRY(file_path(invocation->arena, stack.folder, arena_where(invocation->arena, "vault-%s/vault.json", party), &path));
+    TRY(file_path(invocation->arena, stack.folder,
+                  arena_where(invocation->arena, "vault-%s/vault.json", party), &path));
     if (!file_exists(path)) {
         return invocation_advise(invocation, FAIL_AT(NOT_FOUND, "stack.party.unknown", party),
-                                 "The local stack has no vault of %s. Make it: truce up --party %s", party, party);
+                                 "The local stack has no vault of %s. Make it: truce up --party %s", party,
+                                 party);
     }
     TRY(file_read(invocation->arena, path, &bytes));
     TRY(connection_vault_read(invocation->arena, bytes, &vault));
@@ -166,13 +176,15 @@ static const struct option no_options[] = {{0}};
 
 const struct command command_stack[] = {
     {"up", NULL, "start a local stack: host, attestation, vaults and a simulated room", "",
-     "Makes what is missing in TRUCE_HOME/stack, starts what does not run, and gives each party its connection files.\n"
+     "Makes what is missing in TRUCE_HOME/stack, starts what does not run, and gives each party its "
+     "connection files.\n"
      "On one machine this shows the protocol and isolates nothing.",
      up_options, 0, 0, run_up},
     {"down", NULL, "stop the local stack; what is stored stays", "", NULL, no_options, 0, 0, run_down},
     {"status", NULL, "print which services of the local stack run", "", NULL, no_options, 0, 0, run_status},
     {"env", NULL, "print shell exports for Microsoft's SDKs, as one party", "PARTY",
-     "eval \"$(truce env PARTY)\" lets Azure SDKs reach the local vault and attestation service as that party.", no_options, 1,
-     1, run_env},
+     "eval \"$(truce env PARTY)\" lets Azure SDKs reach the local vault and attestation service as that "
+     "party.",
+     no_options, 1, 1, run_env},
     {0},
 };

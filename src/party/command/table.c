@@ -7,16 +7,17 @@
 enum { ARENA_BOUND_BYTES = 1024 * 1024 * 1024, NAMES_MAX = 64 };
 
 static const struct command *const tables[] = {
-    command_stack, command_party,  command_dataset, command_contract, command_run,    command_job,
+    command_stack,    command_party,  command_dataset, command_contract, command_run,    command_job,
     command_releases, command_result, command_receipt, command_room,     command_limits,
 };
 enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };
 
 static void print_overview(FILE *out)
 {
-    fputs("truce: several organisations get one answer from all their data, and nobody sees another's rows.\n\n"
-          "usage: truce COMMAND [options]\n",
-          out);
+    fputs(
+        "truce: several organisations get one answer from all their data, and nobody sees another's rows.\n\n"
+        "usage: truce COMMAND [options]\n",
+        out);
     for (size_t t = 0; t < TABLE_COUNT; t++) {
         fputc('\n', out);
         for (const struct command *row = tables[t]; row->noun != NULL; row++) {
@@ -26,7 +27,8 @@ static void print_overview(FILE *out)
             fprintf(out, "  %-20s %s\n", words, row->summary);
         }
     }
-    fputs("\nEvery command has --help and --json. Exit status: 0 done, 2 wrong command line, 10 and more a refusal "
+    fputs("\nEvery command has --help and --json. Exit status: 0 done, 2 wrong command line, 10 and more a "
+          "refusal "
           "(truce limits).\nA party's files are in TRUCE_HOME (default ~/.truce). Manual: man truce\n",
           out);
 }
@@ -68,9 +70,9 @@ static void print_options(FILE *out, const struct option *options, const struct 
 
 static void print_help(FILE *out, const struct command *command)
 {
-    fprintf(out, "usage: truce %s%s%s%s%s [options]\n\n%s.\n", command->noun, command->verb != NULL ? " " : "",
-            command->verb != NULL ? command->verb : "", command->arguments[0] != '\0' ? " " : "", command->arguments,
-            command->summary);
+    fprintf(out, "usage: truce %s%s%s%s%s [options]\n\n%s.\n", command->noun,
+            command->verb != NULL ? " " : "", command->verb != NULL ? command->verb : "",
+            command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary);
     if (command->about != NULL) {
         fprintf(out, "\n%s\n", command->about);
     }
@@ -102,8 +104,9 @@ static int unknown_noun(const char *word)
         }
     }
     const char *closest = option_closest(word, names);
-    fprintf(stderr, "truce: there is no command \"%s\".%s%s%s\n", word, closest != NULL ? " Did you mean \"" : "",
-            closest != NULL ? closest : " See: truce --help", closest != NULL ? "\"?" : "");
+    fprintf(stderr, "truce: there is no command \"%s\".%s%s%s\n", word,
+            closest != NULL ? " Did you mean \"" : "", closest != NULL ? closest : " See: truce --help",
+            closest != NULL ? "\"?" : "");
     return INVOCATION_EXIT_USAGE;
 }
 
@@ -116,7 +119,8 @@ static int unknown_verb(const struct command *table, const char *word)
     }
     const char *closest = option_closest(word, names);
     fprintf(stderr, "truce: there is no command \"%s %s\".%s%s%s\n", table->noun, word,
-            closest != NULL ? " Did you mean \"" : "", closest != NULL ? closest : "", closest != NULL ? "\"?" : "");
+            closest != NULL ? " Did you mean \"" : "", closest != NULL ? closest : "",
+            closest != NULL ? "\"?" : "");
     print_verbs(stderr, table);
     return INVOCATION_EXIT_USAGE;
 }
@@ -154,9 +158,10 @@ static struct result parse_words(struct invocation *invocation, int argc, char *
     }
     size_t count = invocation->options.argument_count;
     if (count < command->argument_min || count > command->argument_max) {
-        return invocation_usage(invocation, count > command->argument_max ? "\"%s\" is one argument too many."
-                                                                          : "An argument is missing%s.",
-                                count > command->argument_max ? invocation->options.arguments[command->argument_max] : "");
+        return invocation_usage(
+            invocation,
+            count > command->argument_max ? "\"%s\" is one argument too many." : "An argument is missing%s.",
+            count > command->argument_max ? invocation->options.arguments[command->argument_max] : "");
     }
     return OK;
 }
@@ -168,19 +173,20 @@ static void print_failure(struct invocation *invocation, struct result result)
     const char *space = command->verb != NULL ? " " : "";
     const char *where = screen_safe(invocation->arena, text_of(result.where != NULL ? result.where : ""));
     if (invocation->usage) {
-        fprintf(stderr, "truce %s%s%s: %s\nSee: truce %s%s%s --help\n", command->noun, space, verb, invocation->advice,
-                command->noun, space, verb);
+        fprintf(stderr, "truce %s%s%s: %s\nSee: truce %s%s%s --help\n", command->noun, space, verb,
+                invocation->advice, command->noun, space, verb);
     } else {
         const char *advice = invocation->advice[0] != '\0' ? invocation->advice : advice_for(result);
-        fprintf(stderr, "truce %s%s%s: %s: %s%s%s\n%s\n", command->noun, space, verb, result_code_name(result.code),
-                result.why, where[0] != '\0' ? ": " : "", where, advice);
+        fprintf(stderr, "truce %s%s%s: %s: %s%s%s\n%s\n", command->noun, space, verb,
+                result_code_name(result.code), result.why, where[0] != '\0' ? ": " : "", where, advice);
     }
     if (!invocation->screen.json || invocation->screen.answered) {
         return;
     }
-    json_t *error = json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code",
-                              invocation->usage ? "usage" : result_code_name(result.code), "why", result.why, "where",
-                              where, "message", invocation->advice[0] != '\0' ? invocation->advice : advice_for(result));
+    json_t *error =
+        json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code",
+                  invocation->usage ? "usage" : result_code_name(result.code), "why", result.why, "where",
+                  where, "message", invocation->advice[0] != '\0' ? invocation->advice : advice_for(result));
     if (error != NULL) {
         json_dumpf(error, stdout, JSON_INDENT(2));
         fputc('\n', stdout);
@@ -247,5 +253,6 @@ int command_main(const struct surroundings *surroundings, int argc, char *const 
         return argc < 3 ? INVOCATION_EXIT_USAGE : 0;
     }
     const struct command *command = find_verb(table, argv[2]);
-    return command == NULL ? unknown_verb(table, argv[2]) : run_command(surroundings, command, argc - 3, argv + 3);
+    return command == NULL ? unknown_verb(table, argv[2])
+                           : run_command(surroundings, command, argc - 3, argv + 3);
 }

@@ -18,6 +18,6 @@ extern const struct command command_receipt[];
 extern const struct command command_room[];
 extern const struct command command_limits[];
 
-/* Runs the command that the words name and gives the exit status: 0, 2 for a wrong command line, or that of the
- * result's code (base/result.h). */
+/* Runs the command that the words name and gives the exit status: 0, 2 for a wrong command line, or that of
+ * the result's code (base/result.h). */
 int command_main(const struct surroundings *surroundings, int argc, char *const argv[]);

@@ -119,7 +119,8 @@ static int compare_texts(const void *left, const void *right)
 }
 
 /* The names of `specification` as indexes of parties, in the order of the names. */
-static fallible add_party_list(struct work *work, const struct text *names, size_t count, size_t **out, size_t *out_count)
+static fallible add_party_list(struct work *work, const struct text *names, size_t count, size_t **out,
+                               size_t *out_count)
 {
     struct text *sorted;
     TRY(ARENA_ARRAY(work->arena, struct text, count, &sorted));
@@ -178,7 +179,8 @@ static fallible take_output(struct work *work, const json_t *answer, struct cont
 }
 
 /* The columns of one table: those that the vetter names, and the entity's, which the threshold counts. */
-static fallible take_columns(struct work *work, const json_t *names, size_t dataset, struct contract_read *read)
+static fallible take_columns(struct work *work, const json_t *names, size_t dataset,
+                             struct contract_read *read)
 {
     const struct policy_entity *entity = &work->contract.datasets[dataset].entity;
     size_t count = json_array_size(names);
@@ -189,7 +191,8 @@ static fallible take_columns(struct work *work, const json_t *names, size_t data
         has_entity = has_entity || text_equal(read->columns[i], entity->column);
         if (policy_permits_column(&work->policies[dataset], read->columns[i]) != VERDICT_ALLOW) {
             return FAIL_AT(DENIED, "draft.column.not_permitted",
-                           arena_where(work->arena, "%.*s.%.*s", TEXT_ARGS(work->contract.datasets[dataset].table),
+                           arena_where(work->arena, "%.*s.%.*s",
+                                       TEXT_ARGS(work->contract.datasets[dataset].table),
                                        TEXT_ARGS(read->columns[i])));
         }
     }
@@ -237,7 +240,8 @@ static uint64_t rows_allowed(struct work *work, const struct contract_query *que
     return rows;
 }
 
-static fallible add_query(struct work *work, const struct specification_query *source, struct contract_query *query)
+static fallible add_query(struct work *work, const struct specification_query *source,
+                          struct contract_query *query)
 {
     scoped_json *request = json_object();
     scoped_json *answer = NULL;
@@ -263,9 +267,9 @@ static fallible add_queries(struct work *work)
     for (size_t i = 0; i < count; i++) {
         struct result result = add_query(work, &work->specification->queries[i], &work->contract.queries[i]);
         if (!result_is_ok(result)) {
-            result.where = arena_where(work->arena, "queries[%zu] %.*s%s%s", i,
-                                       TEXT_ARGS(work->specification->queries[i].name), result.where != NULL ? ": " : "",
-                                       result.where != NULL ? result.where : "");
+            result.where = arena_where(
+                work->arena, "queries[%zu] %.*s%s%s", i, TEXT_ARGS(work->specification->queries[i].name),
+                result.where != NULL ? ": " : "", result.where != NULL ? result.where : "");
             return result;
         }
     }
@@ -278,8 +282,8 @@ static int compare_digests(const void *left, const void *right)
     return memcmp(left, right, DIGEST_BYTES);
 }
 
-static fallible add_authority(struct work *work, size_t party, struct text issuer, const struct digest *keys, size_t count,
-                              const struct digest *policy_hash)
+static fallible add_authority(struct work *work, size_t party, struct text issuer, const struct digest *keys,
+                              size_t count, const struct digest *policy_hash)
 {
     REQUIRE(work->contract.authority_count < CONTRACT_AUTHORITIES_MAX, LIMIT, "draft.authorities");
     struct contract_authority *row = &work->contract.authorities[work->contract.authority_count++];
@@ -308,7 +312,8 @@ static fallible add_specified(struct work *work, const struct specification_auth
     size_t party;
     TRY(find_party(work, source->party, &party));
     if (source->file == NULL) {
-        return add_authority(work, party, source->issuer, source->keys, source->key_count, &source->policy_hash);
+        return add_authority(work, party, source->issuer, source->keys, source->key_count,
+                             &source->policy_hash);
     }
     struct bytes file;
     struct connection_authority authority;
@@ -330,7 +335,8 @@ static bool has_authority(const struct work *work, size_t party)
 static fallible add_authorities(struct work *work)
 {
     const struct specification *specification = work->specification;
-    TRY(ARENA_ARRAY(work->arena, struct contract_authority, CONTRACT_AUTHORITIES_MAX, &work->contract.authorities));
+    TRY(ARENA_ARRAY(work->arena, struct contract_authority, CONTRACT_AUTHORITIES_MAX,
+                    &work->contract.authorities));
     for (size_t i = 0; i < specification->authority_count; i++) {
         struct result result = add_specified(work, &specification->authorities[i]);
         if (!result_is_ok(result)) {
@@ -344,7 +350,8 @@ static fallible add_authorities(struct work *work)
             continue;
         }
         if (work->sources->authority == NULL) {
-            return FAIL_AT(NOT_FOUND, "draft.authority.missing", arena_where(work->arena, "%.*s", TEXT_ARGS(party->name)));
+            return FAIL_AT(NOT_FOUND, "draft.authority.missing",
+                           arena_where(work->arena, "%.*s", TEXT_ARGS(party->name)));
         }
         TRY(add_connected(work, i, work->sources->authority));
     }
@@ -387,8 +394,8 @@ static fallible add_terms(struct work *work)
     contract->valid_until = specification->valid_until;
     TRY(add_party_list(work, specification->queriers, specification->querier_count, &contract->queriers,
                        &contract->querier_count));
-    return add_party_list(work, specification->recipients, specification->recipient_count, &contract->recipients,
-                          &contract->recipient_count);
+    return add_party_list(work, specification->recipients, specification->recipient_count,
+                          &contract->recipients, &contract->recipient_count);
 }
 
 /* Judges what was built as everybody else will judge it. */
@@ -409,7 +416,8 @@ static fallible check(struct work *work, struct bytes payload)
 fallible draft_contract(struct arena *arena, const struct specification *specification,
                         const struct draft_sources *sources, struct bytes *out_payload)
 {
-    defer(work_release) struct work work = {.arena = arena, .specification = specification, .sources = sources};
+    defer(work_release) struct work work = {
+        .arena = arena, .specification = specification, .sources = sources};
     TRY(add_parties(&work));
     TRY(add_datasets(&work));
     TRY(add_queries(&work));

@@ -12,12 +12,14 @@ static struct result within(struct arena *arena, struct result result, const cha
         return result;
     }
     const char *dot = result.where != NULL ? "." : "";
-    result.where = arena_where(arena, "%s[%zu]%s%s", list, index, dot, result.where != NULL ? result.where : "");
+    result.where =
+        arena_where(arena, "%s[%zu]%s%s", list, index, dot, result.where != NULL ? result.where : "");
     return result;
 }
 
 /* An array; absent counts as empty where `min` is 0. */
-static fallible take_array(const json_t *object, const char *name, size_t min, size_t max, json_t **out, size_t *out_count)
+static fallible take_array(const json_t *object, const char *name, size_t min, size_t max, json_t **out,
+                           size_t *out_count)
 {
     *out = NULL;
     *out_count = 0;
@@ -45,8 +47,8 @@ static fallible take_name(struct arena *arena, const json_t *object, const char 
     return text_is_name(*out) ? OK : FAIL_AT(INVALID, "spec.name", name);
 }
 
-static fallible take_texts(struct arena *arena, const json_t *object, const char *name, size_t min, size_t max,
-                           struct text **out, size_t *out_count)
+static fallible take_texts(struct arena *arena, const json_t *object, const char *name, size_t min,
+                           size_t max, struct text **out, size_t *out_count)
 {
     json_t *array;
     TRY(take_array(object, name, min, max, &array, out_count));
@@ -119,7 +121,8 @@ static fallible read_parameter(struct arena *arena, const json_t *json, struct c
     return take_texts(arena, json, "values", 0, CONTRACT_VALUES_MAX, &out->values, &out->value_count);
 }
 
-static fallible take_limit(const json_t *json, const char *name, uint64_t max, uint64_t otherwise, uint64_t *out)
+static fallible take_limit(const json_t *json, const char *name, uint64_t max, uint64_t otherwise,
+                           uint64_t *out)
 {
     *out = otherwise;
     if (!json_has(json, name)) {
@@ -145,10 +148,11 @@ static fallible read_sql(struct arena *arena, const char *folder, const json_t *
     return OK;
 }
 
-static fallible read_query(struct arena *arena, const char *folder, const json_t *json, struct specification_query *out)
+static fallible read_query(struct arena *arena, const char *folder, const json_t *json,
+                           struct specification_query *out)
 {
-    static const char *const members[] = {"name",     "sql",       "sql_file", "parameters",
-                                          "max_rows", "max_bytes", "seconds",  "memory_mb", NULL};
+    static const char *const members[] = {"name",      "sql",     "sql_file",  "parameters", "max_rows",
+                                          "max_bytes", "seconds", "memory_mb", NULL};
     json_t *parameters;
     TRY(json_only(arena, json, members));
     TRY(take_name(arena, json, "name", &out->name));
@@ -163,7 +167,8 @@ static fallible read_query(struct arena *arena, const char *folder, const json_t
     TRY(take_array(json, "parameters", 0, CONTRACT_PARAMETERS_MAX, &parameters, &out->parameter_count));
     TRY(ARENA_ARRAY(arena, struct contract_parameter, out->parameter_count, &out->parameters));
     for (size_t i = 0; i < out->parameter_count; i++) {
-        TRY(within(arena, read_parameter(arena, json_array_get(parameters, i), &out->parameters[i]), "parameters", i));
+        TRY(within(arena, read_parameter(arena, json_array_get(parameters, i), &out->parameters[i]),
+                   "parameters", i));
     }
     return OK;
 }
@@ -244,23 +249,27 @@ static fallible read_validity(struct arena *arena, const json_t *json, int64_t n
     return OK;
 }
 
-static fallible read_lists(struct arena *arena, const json_t *json, const char *folder, struct specification *out)
+static fallible read_lists(struct arena *arena, const json_t *json, const char *folder,
+                           struct specification *out)
 {
     json_t *rows;
     TRY(take_array(json, "datasets", 1, CONTRACT_DATASETS_MAX, &rows, &out->dataset_count));
     TRY(ARENA_ARRAY(arena, struct specification_dataset, out->dataset_count, &out->datasets));
     for (size_t i = 0; i < out->dataset_count; i++) {
-        TRY(within(arena, read_dataset(arena, folder, json_array_get(rows, i), &out->datasets[i]), "datasets", i));
+        TRY(within(arena, read_dataset(arena, folder, json_array_get(rows, i), &out->datasets[i]), "datasets",
+                   i));
     }
     TRY(take_array(json, "queries", 1, CONTRACT_QUERIES_MAX, &rows, &out->query_count));
     TRY(ARENA_ARRAY(arena, struct specification_query, out->query_count, &out->queries));
     for (size_t i = 0; i < out->query_count; i++) {
-        TRY(within(arena, read_query(arena, folder, json_array_get(rows, i), &out->queries[i]), "queries", i));
+        TRY(within(arena, read_query(arena, folder, json_array_get(rows, i), &out->queries[i]), "queries",
+                   i));
     }
     TRY(take_array(json, "authorities", 0, CONTRACT_AUTHORITIES_MAX, &rows, &out->authority_count));
     TRY(ARENA_ARRAY(arena, struct specification_authority, out->authority_count, &out->authorities));
     for (size_t i = 0; i < out->authority_count; i++) {
-        TRY(within(arena, read_authority(arena, folder, json_array_get(rows, i), &out->authorities[i]), "authorities", i));
+        TRY(within(arena, read_authority(arena, folder, json_array_get(rows, i), &out->authorities[i]),
+                   "authorities", i));
     }
     TRY(take_array(json, "tee", 0, CONTRACT_TEES_MAX, &rows, &out->tee_count));
     TRY(ARENA_ARRAY(arena, struct contract_tee, out->tee_count, &out->tees));
@@ -270,11 +279,12 @@ static fallible read_lists(struct arena *arena, const json_t *json, const char *
     return OK;
 }
 
-fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, const char *folder, int64_t now,
-                            struct specification *out)
+fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, const char *folder,
+                            int64_t now, struct specification *out)
 {
-    static const char *const members[] = {"title", "parties",  "datasets", "queries", "queriers",    "recipients",
-                                          "days",  "valid",    "residency", "authorities", "tee", NULL};
+    static const char *const members[] = {"title",     "parties",     "datasets", "queries",
+                                          "queriers",  "recipients",  "days",     "valid",
+                                          "residency", "authorities", "tee",      NULL};
     scoped_json *json = NULL;
     struct specification read = {0};
     TRY(json_decode(untrusted_bytes, &json));
@@ -283,8 +293,10 @@ fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, c
     TRY(take_text(arena, json, "title", &read.title));
     TRY(take_texts(arena, json, "parties", 1, CONTRACT_PARTIES_MAX, &read.parties, &read.party_count));
     TRY(take_texts(arena, json, "queriers", 1, CONTRACT_PARTIES_MAX, &read.queriers, &read.querier_count));
-    TRY(take_texts(arena, json, "recipients", 1, CONTRACT_PARTIES_MAX, &read.recipients, &read.recipient_count));
-    TRY(take_texts(arena, json, "residency", 0, CONTRACT_RESIDENCY_MAX, &read.residency, &read.residency_count));
+    TRY(take_texts(arena, json, "recipients", 1, CONTRACT_PARTIES_MAX, &read.recipients,
+                   &read.recipient_count));
+    TRY(take_texts(arena, json, "residency", 0, CONTRACT_RESIDENCY_MAX, &read.residency,
+                   &read.residency_count));
     TRY(read_lists(arena, json, folder, &read));
     TRY(read_validity(arena, json, now, &read));
     *out = read;

@@ -7,8 +7,8 @@
  *  "authorities"?:[{"party","file"} | {"party","issuer","keys","policy_hash"}],
  *  "tee"?:[{"type","measurement","root"?}]}
  *
- * Names are of the address book, files are relative to the specification's folder. Strict like every document:
- * an unknown member is refused with its place ("queries[0].parameters[1].minimum"). Any thread. */
+ * Names are of the address book, files are relative to the specification's folder. Strict like every
+ * document: an unknown member is refused with its place ("queries[0].parameters[1].minimum"). Any thread. */
 #pragma once
 
 #include "contract/contract.h"
@@ -65,5 +65,5 @@ struct specification {
 
 /* Reads the file's bytes; `folder` is where its paths start, `now` where its days start. All in the arena.
  * INVALID "spec.…" with the place in `where`, and what file_read gives for an SQL file. */
-fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, const char *folder, int64_t now,
-                            struct specification *out);
+fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, const char *folder,
+                            int64_t now, struct specification *out);

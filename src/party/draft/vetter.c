@@ -1,7 +1,7 @@
 #include "party/draft/vetter.h"
 
-#include "contract/manifest.h"
 #include "contract/contract.h"
+#include "contract/manifest.h"
 #include "edge/query_wire.h"
 
 #include <signal.h>
@@ -27,7 +27,8 @@ static fallible refusal(struct arena *arena, struct bytes payload)
     TRY(json_decode(payload, &json));
     TRY(json_get_text(json, "code", &code));
     TRY(json_get_text(json, "message", &message));
-    return FAIL_AT(DENIED, "sql.refused", arena_where(arena, "%.*s: %.*s", TEXT_ARGS(code), TEXT_ARGS(message)));
+    return FAIL_AT(DENIED, "sql.refused",
+                   arena_where(arena, "%.*s: %.*s", TEXT_ARGS(code), TEXT_ARGS(message)));
 }
 
 static fallible converse(struct arena *arena, int stream, const json_t *request, json_t **out_answer)
@@ -84,8 +85,8 @@ void vetter_program_close(struct vetter_program *program)
     spawner_close(&program->spawner);
 }
 
-fallible vetter_add_table(struct arena *arena, json_t *tables, struct text table, const struct manifest *manifest,
-                          const struct contract_dataset *dataset)
+fallible vetter_add_table(struct arena *arena, json_t *tables, struct text table,
+                          const struct manifest *manifest, const struct contract_dataset *dataset)
 {
     json_t *row = json_object();
     json_t *columns = json_array();

@@ -1,7 +1,8 @@
 /* party/draft/vetter.h: the vetting of queries, asked of truce-query as the room asks it.
  *
- * A draft takes from the vetter what a query's canonical text is, which columns it reads and what it gives. The room
- * vets again; here it is so that people sign what will run. `ask` is a pointer so that tests need no engine. */
+ * A draft takes from the vetter what a query's canonical text is, which columns it reads and what it gives.
+ * The room vets again; here it is so that people sign what will run. `ask` is a pointer so that tests need no
+ * engine. */
 #pragma once
 
 #include "base/json.h"
@@ -25,5 +26,5 @@ void vetter_program_close(struct vetter_program *program);
 /* The request's table row for a dataset's schema: fills `tables`. */
 struct contract_dataset;
 struct manifest;
-fallible vetter_add_table(struct arena *arena, json_t *tables, struct text table, const struct manifest *manifest,
-                          const struct contract_dataset *dataset);
+fallible vetter_add_table(struct arena *arena, json_t *tables, struct text table,
+                          const struct manifest *manifest, const struct contract_dataset *dataset);

@@ -90,7 +90,8 @@ const struct acquaintance *address_book_by_name(const struct address_book *book,
     return NULL;
 }
 
-const struct acquaintance *address_book_by_fingerprint(const struct address_book *book, const struct digest *fingerprint)
+const struct acquaintance *address_book_by_fingerprint(const struct address_book *book,
+                                                       const struct digest *fingerprint)
 {
     for (size_t i = 0; i < book->count; i++) {
         if (digest_equal(&book->rows[i].card.fingerprint, fingerprint)) {
@@ -121,8 +122,8 @@ static fallible judge(struct arena *arena, const struct address_book *book, cons
     return card_follows(arena, card, &known->card);
 }
 
-static fallible write_entry(struct arena *arena, const struct world *world, const char *folder, const struct card *card,
-                            const struct acquaintance *known)
+static fallible write_entry(struct arena *arena, const struct world *world, const char *folder,
+                            const struct card *card, const struct acquaintance *known)
 {
     scoped_json *entry = json_object();
     json_t *document = NULL;
@@ -147,7 +148,8 @@ static fallible write_entry(struct arena *arena, const struct world *world, cons
 }
 
 fallible address_book_add(struct arena *arena, const struct world *world, const char *folder,
-                          struct bytes untrusted_card, const struct digest *fingerprint, struct text *out_name)
+                          struct bytes untrusted_card, const struct digest *fingerprint,
+                          struct text *out_name)
 {
     scoped_address_book book = {0};
     scoped_card card = {0};

@@ -20,7 +20,8 @@ static fallible add_file(struct arena *arena, const char *path, const char *name
     return json_set_base64url(row, "content", content);
 }
 
-static fallible add_folder(struct arena *arena, const char *folder, const char *prefix, unsigned depth, json_t *files)
+static fallible add_folder(struct arena *arena, const char *folder, const char *prefix, unsigned depth,
+                           json_t *files)
 {
     const char **names;
     size_t count;
@@ -77,7 +78,8 @@ fallible backup_make(struct arena *arena, const struct world *world, const char 
     return json_encode(backup, out);
 }
 
-static fallible decode(struct arena *arena, struct bytes untrusted_backup, json_t **out, struct text *out_name)
+static fallible decode(struct arena *arena, struct bytes untrusted_backup, json_t **out,
+                       struct text *out_name)
 {
     static const char *const members[] = {"type", "name", "key", "content", NULL};
     scoped_json *backup = NULL;
@@ -136,7 +138,8 @@ static fallible write_row(struct arena *arena, const char *folder, const json_t 
     return file_write(path, content, FILE_PRIVATE);
 }
 
-static fallible decrypt(struct arena *arena, const json_t *backup, const struct secret *passphrase, json_t **out)
+static fallible decrypt(struct arena *arena, const json_t *backup, const struct secret *passphrase,
+                        json_t **out)
 {
     scoped_key key = {0};
     scoped_buffer plaintext;

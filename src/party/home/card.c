@@ -8,8 +8,8 @@ void card_release(struct card *card)
     key_release(&card->result);
 }
 
-fallible card_make(const struct world *world, struct text name, const struct key *signing, const struct key *result,
-                   const struct key *previous, struct buffer *out)
+fallible card_make(const struct world *world, struct text name, const struct key *signing,
+                   const struct key *result, const struct key *previous, struct buffer *out)
 {
     scoped_arena arena;
     arena_init(&arena, 256 * 1024);

@@ -5,8 +5,8 @@
  * rotation as well. Any thread. */
 #pragma once
 
-#include "crypto/key.h"
 #include "base/world.h"
+#include "crypto/key.h"
 
 struct card {
     struct text name;
@@ -22,11 +22,12 @@ struct card {
 void card_release(struct card *card);
 #define scoped_card defer(card_release) struct card
 
-/* Makes and signs a card. `previous` is NULL for a first card, else the former signing key, which signs as well. */
-fallible card_make(const struct world *world, struct text name, const struct key *signing, const struct key *result,
-                   const struct key *previous, struct buffer *out);
+/* Makes and signs a card. `previous` is NULL for a first card, else the former signing key, which signs as
+ * well. */
+fallible card_make(const struct world *world, struct text name, const struct key *signing,
+                   const struct key *result, const struct key *previous, struct buffer *out);
 /* Checks the form and the card's own signature, as `party_card_parse` and `party_card_verify` do. */
 fallible card_read(struct arena *arena, struct bytes untrusted_document, struct card *out);
-/* Checks that `card` follows `known`: it names the known key as its previous one and carries that key's signature.
- * UNTRUSTED "card.not_signed_by_known_key". */
+/* Checks that `card` follows `known`: it names the known key as its previous one and carries that key's
+ * signature. UNTRUSTED "card.not_signed_by_known_key". */
 fallible card_follows(struct arena *arena, const struct card *card, const struct card *known);

@@ -68,7 +68,8 @@ fallible connection_authority_read(struct arena *arena, struct bytes bytes, stru
     TRY(take_text(arena, file, "policy_hash", &authority.policy_hash));
     TRY(take_text(arena, file, "ca", &authority.ca));
     TRY(json_get_array(file, "keys", &keys));
-    REQUIRE(json_array_size(keys) > 0 && json_array_size(keys) <= CONNECTION_KEYS_MAX, INVALID, "connection.keys");
+    REQUIRE(json_array_size(keys) > 0 && json_array_size(keys) <= CONNECTION_KEYS_MAX, INVALID,
+            "connection.keys");
     for (; authority.key_count < json_array_size(keys); authority.key_count++) {
         struct text text;
         TRY(json_text(json_array_get(keys, authority.key_count), &text));
@@ -129,8 +130,8 @@ static fallible check(struct arena *arena, struct text party, struct bytes file,
     return FAIL(INVALID, "connection.type");
 }
 
-fallible connection_keep(struct arena *arena, const char *folder, struct text party, struct bytes untrusted_file,
-                         struct text *out_kind)
+fallible connection_keep(struct arena *arena, const char *folder, struct text party,
+                         struct bytes untrusted_file, struct text *out_kind)
 {
     scoped_json *file = NULL;
     struct text type;
@@ -158,7 +159,8 @@ static fallible open_file(struct arena *arena, const char *folder, const char *n
 fallible connection_vault_open(struct arena *arena, const char *folder, struct connection_vault *out)
 {
     struct bytes file;
-    REQUIRE(result_is_ok(open_file(arena, folder, "vault.json", &file)), NOT_FOUND, "connection.vault.missing");
+    REQUIRE(result_is_ok(open_file(arena, folder, "vault.json", &file)), NOT_FOUND,
+            "connection.vault.missing");
     return connection_vault_read(arena, file, out);
 }
 
@@ -177,7 +179,8 @@ fallible connection_host_open(struct arena *arena, const char *folder, struct co
     return read_host(arena, file, out);
 }
 
-fallible connection_simulation_open(struct arena *arena, const char *folder, struct connection_simulation *out)
+fallible connection_simulation_open(struct arena *arena, const char *folder,
+                                    struct connection_simulation *out)
 {
     struct bytes file;
     REQUIRE(result_is_ok(open_file(arena, folder, "simulation.json", &file)), NOT_FOUND,

@@ -11,8 +11,8 @@
 enum { FILE_SIZE_MAX = 64 * 1024 * 1024, FILE_SECRET_BYTES_MAX = 64 * 1024 };
 enum file_mode { FILE_PRIVATE = 0600, FILE_PUBLIC = 0644 };
 
-/* The whole file. NOT_FOUND "file.not_found", DENIED "file.access", LIMIT "file.size"; `where` is the path. "-" is
- * standard input. */
+/* The whole file. NOT_FOUND "file.not_found", DENIED "file.access", LIMIT "file.size"; `where` is the path.
+ * "-" is standard input. */
 fallible file_read(struct arena *arena, const char *path, struct bytes *out);
 /* The first line of a file as a secret, without its line end. INVALID "file.empty". */
 fallible file_read_secret(const char *path, struct secret *out);

@@ -24,7 +24,8 @@ struct place {
 static void assert_ok(struct result result)
 {
     if (!result_is_ok(result)) {
-        fail_msg("%s: %s (%s)", result_code_name(result.code), result.why, result.where != NULL ? result.where : "");
+        fail_msg("%s: %s (%s)", result_code_name(result.code), result.why,
+                 result.where != NULL ? result.where : "");
     }
 }
 
@@ -138,10 +139,10 @@ static void keys_open_with_the_passphrase_only(void **state)
     assert_int_equal(keystore.storage.size, 32);
     assert_int_equal(stat(in(place, "alpha/signing.pem"), &facts), 0);
     assert_int_equal(facts.st_mode & 0777, 0600);
-    assert_why(keystore_create(&place->world, in(place, "alpha"), TEXT("alpha"), &place->passphrase), RESULT_CONFLICT,
-               "keystore.exists");
-    assert_why(keystore_create(&place->world, in(place, "beta"), TEXT("No/Name"), &place->passphrase), RESULT_INVALID,
-               "card.name");
+    assert_why(keystore_create(&place->world, in(place, "alpha"), TEXT("alpha"), &place->passphrase),
+               RESULT_CONFLICT, "keystore.exists");
+    assert_why(keystore_create(&place->world, in(place, "beta"), TEXT("No/Name"), &place->passphrase),
+               RESULT_INVALID, "card.name");
 }
 
 static void keys_of_another_party_are_noticed(void **state)
@@ -153,8 +154,8 @@ static void keys_of_another_party_are_noticed(void **state)
     scoped_keystore keystore = {0};
     assert_ok(file_read(&place->arena, in(place, "beta/signing.pem"), &other));
     assert_ok(file_write(in(place, "alpha/signing.pem"), other, FILE_PRIVATE));
-    assert_why(keystore_open(&place->arena, in(place, "alpha"), &place->passphrase, &keystore), RESULT_CORRUPT,
-               "keystore.mismatch");
+    assert_why(keystore_open(&place->arena, in(place, "alpha"), &place->passphrase, &keystore),
+               RESULT_CORRUPT, "keystore.mismatch");
 }
 
 static void rotation_keeps_the_storage_key_and_former_keys(void **state)
@@ -170,10 +171,12 @@ static void rotation_keeps_the_storage_key_and_former_keys(void **state)
     assert_true(digest_equal(&before.card.fingerprint, &after.card.previous));
     assert_true(secret_equal(&before.storage, &after.storage));
     assert_ok(card_follows(&place->arena, &after.card, &before.card));
-    assert_why(card_follows(&place->arena, &before.card, &after.card), RESULT_UNTRUSTED, "card.not_signed_by_known_key");
+    assert_why(card_follows(&place->arena, &before.card, &after.card), RESULT_UNTRUSTED,
+               "card.not_signed_by_known_key");
     struct key former[KEYSTORE_FORMER_MAX] = {0};
     size_t count;
-    assert_ok(keystore_former_result_keys(&place->arena, in(place, "alpha"), &place->passphrase, former, &count));
+    assert_ok(
+        keystore_former_result_keys(&place->arena, in(place, "alpha"), &place->passphrase, former, &count));
     assert_int_equal(count, 1);
     struct digest kept;
     struct digest want;
@@ -191,9 +194,11 @@ static void interrupted_rotation_is_finished(void **state)
     static const char *const names[] = {"signing.pem", "result.pem", "storage.jwe", "card.json"};
     for (size_t i = 0; i < 4; i++) {
         struct bytes content;
-        assert_ok(file_read(&place->arena, in(place, arena_where(&place->arena, "beta/%s", names[i])), &content));
+        assert_ok(
+            file_read(&place->arena, in(place, arena_where(&place->arena, "beta/%s", names[i])), &content));
         const char *suffix = i == 0 ? "" : ".next"; /* as if the first had been renamed already */
-        assert_ok(file_write(in(place, arena_where(&place->arena, "alpha/%s%s", names[i], suffix)), content, FILE_PRIVATE));
+        assert_ok(file_write(in(place, arena_where(&place->arena, "alpha/%s%s", names[i], suffix)), content,
+                             FILE_PRIVATE));
     }
     scoped_keystore keystore = {0};
     assert_ok(keystore_open(&place->arena, in(place, "alpha"), &place->passphrase, &keystore));
@@ -241,8 +246,9 @@ static void address_book_follows_a_rotation_only(void **state)
     assert_ok(file_make_folder(in(place, "stranger")));
     assert_ok(keystore_create(&place->world, in(place, "stranger"), TEXT("beta"), &place->passphrase));
     struct digest strange = fingerprint_of(place, "stranger");
-    assert_why(address_book_add(&place->arena, &place->world, folder, card_of(place, "stranger"), &strange, &name),
-               RESULT_UNTRUSTED, "card.not_signed_by_known_key");
+    assert_why(
+        address_book_add(&place->arena, &place->world, folder, card_of(place, "stranger"), &strange, &name),
+        RESULT_UNTRUSTED, "card.not_signed_by_known_key");
 }
 
 static void tampered_cards_are_refused(void **state)
@@ -258,7 +264,8 @@ static void tampered_cards_are_refused(void **state)
         struct bytes copy;
         assert_ok(arena_copy(&place->arena, card, &copy));
         ((uint8_t *)copy.data)[at] = copy.data[at] == 'A' ? 'B' : 'A';
-        struct result result = address_book_add(&place->arena, &place->world, in(place, "alpha"), copy, &fingerprint, &name);
+        struct result result =
+            address_book_add(&place->arena, &place->world, in(place, "alpha"), copy, &fingerprint, &name);
         assert_false(result_is_ok(result));
         refused++;
     }
@@ -277,10 +284,12 @@ static void backups_open_with_the_passphrase_only(void **state)
     size_t count;
     buffer_init(&backup, FILE_SIZE_MAX);
     assert_ok(secret_from(bytes_of_text(TEXT("wrong horse")), &wrong));
-    assert_ok(backup_make(&place->arena, &place->world, in(place, "alpha"), TEXT("alpha"), &place->passphrase, &backup));
+    assert_ok(backup_make(&place->arena, &place->world, in(place, "alpha"), TEXT("alpha"), &place->passphrase,
+                          &backup));
     assert_why(backup_open(&place->arena, buffer_view(&backup), &wrong, NULL, &count), RESULT_UNAUTHENTICATED,
                "key.passphrase");
-    assert_ok(backup_open(&place->arena, buffer_view(&backup), &place->passphrase, in(place, "again"), &count));
+    assert_ok(
+        backup_open(&place->arena, buffer_view(&backup), &place->passphrase, in(place, "again"), &count));
     assert_int_equal(count, 4);
     scoped_keystore keystore = {0};
     assert_ok(keystore_open(&place->arena, in(place, "again"), &place->passphrase, &keystore));
@@ -296,25 +305,28 @@ static void connections_are_checked(void **state)
         enum result_code want_code;
         const char *want_why;
     } rows[] = {
-        {"{\"type\":\"connection/host/1\",\"host\":\"https://h:1\",\"token\":\"t\",\"ca\":\"\"}", RESULT_OK, "ok"},
-        {"{\"type\":\"connection/host/1\",\"host\":\"http://h:1\",\"token\":\"t\",\"ca\":\"\"}", RESULT_INVALID,
-         "connection.url"},
-        {"{\"type\":\"connection/host/1\",\"host\":\"https://h/\",\"token\":\"t\",\"ca\":\"\"}", RESULT_INVALID,
-         "connection.url"},
-        {"{\"type\":\"connection/host/1\",\"host\":\"https://h\",\"token\":\"t\",\"ca\":\"\",\"x\":1}", RESULT_INVALID,
-         "json.member.unknown"},
+        {"{\"type\":\"connection/host/1\",\"host\":\"https://h:1\",\"token\":\"t\",\"ca\":\"\"}", RESULT_OK,
+         "ok"},
+        {"{\"type\":\"connection/host/1\",\"host\":\"http://h:1\",\"token\":\"t\",\"ca\":\"\"}",
+         RESULT_INVALID, "connection.url"},
+        {"{\"type\":\"connection/host/1\",\"host\":\"https://h/\",\"token\":\"t\",\"ca\":\"\"}",
+         RESULT_INVALID, "connection.url"},
+        {"{\"type\":\"connection/host/1\",\"host\":\"https://h\",\"token\":\"t\",\"ca\":\"\",\"x\":1}",
+         RESULT_INVALID, "json.member.unknown"},
         {"{\"type\":\"connection/other/1\"}", RESULT_INVALID, "connection.type"},
         {"{\"type\":\"connection/courier/1\"}", RESULT_DENIED, "connection.courier"},
-        {"{\"type\":\"connection/vault/1\",\"party\":\"beta\",\"vault\":\"https://v\",\"authority\":\"https://a\","
+        {"{\"type\":\"connection/vault/1\",\"party\":\"beta\",\"vault\":\"https://v\",\"authority\":\"https:/"
+         "/a\","
          "\"tenant\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\",\"ca\":\"\"}",
          RESULT_DENIED, "connection.vault.other_party"},
-        {"{\"type\":\"connection/authority/1\",\"issuer\":\"https://a\",\"keys\":[],\"policy_hash\":\"x\",\"ca\":\"\"}",
+        {"{\"type\":\"connection/authority/1\",\"issuer\":\"https://"
+         "a\",\"keys\":[],\"policy_hash\":\"x\",\"ca\":\"\"}",
          RESULT_INVALID, "connection.keys"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct text kind;
-        assert_why(connection_keep(&place->arena, in(place, "alpha"), TEXT("alpha"), bytes_of_text(text_of(rows[i].file)),
-                                   &kind),
+        assert_why(connection_keep(&place->arena, in(place, "alpha"), TEXT("alpha"),
+                                   bytes_of_text(text_of(rows[i].file)), &kind),
                    rows[i].want_code, rows[i].want_why);
     }
     struct connection_host host;

@@ -7,8 +7,8 @@
 static const char storage_typ[] = "truce-storage+jwe";
 enum { STORAGE_BYTES = 32, KEY_FILE_BYTES_MAX = 64 * 1024, SCRATCH_BYTES = 1024 * 1024 };
 
-/* In the order in which a rotation replaces them: the card is written last as `.next` and replaced last, so that
- * its `.next` says that all others are complete. */
+/* In the order in which a rotation replaces them: the card is written last as `.next` and replaced last, so
+ * that its `.next` says that all others are complete. */
 static const char *const key_files[] = {"signing.pem", "result.pem", "storage.jwe", "card.json"};
 enum { KEY_FILE_COUNT = 4 };
 
@@ -28,8 +28,9 @@ static fallible write_key_file(struct arena *arena, const char *folder, const ch
     return file_write(path, content, FILE_PRIVATE);
 }
 
-static fallible write_encrypted_key(struct arena *arena, const char *folder, const char *name, const char *suffix,
-                                    const struct key *key, const struct secret *passphrase)
+static fallible write_encrypted_key(struct arena *arena, const char *folder, const char *name,
+                                    const char *suffix, const struct key *key,
+                                    const struct secret *passphrase)
 {
     scoped_buffer pem;
     buffer_init(&pem, KEY_FILE_BYTES_MAX);
@@ -37,8 +38,8 @@ static fallible write_encrypted_key(struct arena *arena, const char *folder, con
     return write_key_file(arena, folder, name, suffix, buffer_view(&pem));
 }
 
-static fallible write_storage(struct arena *arena, const struct world *world, const char *folder, const char *suffix,
-                              const struct secret *storage, const struct key *result)
+static fallible write_storage(struct arena *arena, const struct world *world, const char *folder,
+                              const char *suffix, const struct secret *storage, const struct key *result)
 {
     scoped_buffer document;
     buffer_init(&document, KEY_FILE_BYTES_MAX);
@@ -47,9 +48,9 @@ static fallible write_storage(struct arena *arena, const struct world *world, co
 }
 
 /* Makes fresh keys and writes all four files with `suffix`. */
-static fallible write_fresh(struct arena *arena, const struct world *world, const char *folder, const char *suffix,
-                            struct text name, const struct secret *passphrase, const struct secret *storage,
-                            const struct key *previous)
+static fallible write_fresh(struct arena *arena, const struct world *world, const char *folder,
+                            const char *suffix, struct text name, const struct secret *passphrase,
+                            const struct secret *storage, const struct key *previous)
 {
     scoped_key signing = {0};
     scoped_key result = {0};
@@ -120,7 +121,8 @@ static fallible read_encrypted_key(struct arena *arena, const char *folder, cons
     return key_from_encrypted_pem(pem, passphrase, out);
 }
 
-static fallible read_storage(struct arena *arena, const char *folder, const struct key *result, struct secret *out)
+static fallible read_storage(struct arena *arena, const char *folder, const struct key *result,
+                             struct secret *out)
 {
     struct bytes document;
     TRY(read_key_file(arena, folder, "storage.jwe", &document));
@@ -151,7 +153,8 @@ static fallible check_pair(const struct key *own, const struct key *in_card)
     return OK;
 }
 
-fallible keystore_open(struct arena *arena, const char *folder, const struct secret *passphrase, struct keystore *out)
+fallible keystore_open(struct arena *arena, const char *folder, const struct secret *passphrase,
+                       struct keystore *out)
 {
     scoped_keystore keystore = {0};
     TRY(keystore_card(arena, folder, &keystore.card));

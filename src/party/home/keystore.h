@@ -24,12 +24,14 @@ void keystore_release(struct keystore *keystore);
 /* Makes the keys, the storage key and the card. CONFLICT "keystore.exists". */
 fallible keystore_create(const struct world *world, const char *folder, struct text name,
                          const struct secret *passphrase);
-/* Unlocks all keys and checks that they belong to the card. UNAUTHENTICATED "key.passphrase"; NOT_FOUND without a
- * party there; CORRUPT "keystore.mismatch". Finishes a rotation that was interrupted. */
-fallible keystore_open(struct arena *arena, const char *folder, const struct secret *passphrase, struct keystore *out);
+/* Unlocks all keys and checks that they belong to the card. UNAUTHENTICATED "key.passphrase"; NOT_FOUND
+ * without a party there; CORRUPT "keystore.mismatch". Finishes a rotation that was interrupted. */
+fallible keystore_open(struct arena *arena, const char *folder, const struct secret *passphrase,
+                       struct keystore *out);
 /* The card alone, without a passphrase. */
 fallible keystore_card(struct arena *arena, const char *folder, struct card *out);
-/* New signing and result keys; the new card is signed by both. The storage key stays and is encrypted anew. */
+/* New signing and result keys; the new card is signed by both. The storage key stays and is encrypted anew.
+ */
 fallible keystore_rotate(const struct world *world, const char *folder, const struct secret *passphrase);
 
 enum { KEYSTORE_FORMER_MAX = 64 };

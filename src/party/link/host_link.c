@@ -33,15 +33,17 @@ static const char *host_words(struct arena *arena, struct bytes untrusted_body)
     json_t *error;
     struct text code;
     struct text message;
-    if (!result_is_ok(json_decode(untrusted_body, &json)) || !result_is_ok(json_get_object(json, "error", &error)) ||
-        !result_is_ok(json_get_text(error, "code", &code)) || !result_is_ok(json_get_text(error, "message", &message))) {
+    if (!result_is_ok(json_decode(untrusted_body, &json)) ||
+        !result_is_ok(json_get_object(json, "error", &error)) ||
+        !result_is_ok(json_get_text(error, "code", &code)) ||
+        !result_is_ok(json_get_text(error, "message", &message))) {
         return "no reason given";
     }
     return arena_where(arena, "%.*s: %.*s", TEXT_ARGS(code), TEXT_ARGS(message));
 }
 
-static fallible prepare(struct host_link *link, struct arena *arena, enum http_method method, const char *path,
-                        struct http_call *call)
+static fallible prepare(struct host_link *link, struct arena *arena, enum http_method method,
+                        const char *path, struct http_call *call)
 {
     *call = (struct http_call){
         .method = method,
@@ -52,7 +54,8 @@ static fallible prepare(struct host_link *link, struct arena *arena, enum http_m
     return arena_printf(arena, &call->url, "%.*s%s", TEXT_ARGS(link->connection.host), path);
 }
 
-static fallible send_call(struct host_link *link, struct arena *arena, const struct http_call *call, struct http_answer *out)
+static fallible send_call(struct host_link *link, struct arena *arena, const struct http_call *call,
+                          struct http_answer *out)
 {
     TRY(http_client_call(&link->client, arena, call, out));
     struct result result = http_answer_check(out);
@@ -121,7 +124,8 @@ static size_t read_piece(void *self, uint8_t *out, size_t size)
 }
 
 /* How many octets of the object the host has. */
-static fallible ask_state(struct host_link *link, struct arena *arena, const char *path, uint64_t size, uint64_t *out)
+static fallible ask_state(struct host_link *link, struct arena *arena, const char *path, uint64_t size,
+                          uint64_t *out)
 {
     struct http_call call;
     struct http_answer answer = {0};

@@ -1,7 +1,8 @@
 /* party/link/host_link.h: a party's calls to its host (doc/formats.md §9).
  *
- * The host is not trusted: everything it gives is a document to be verified by whoever asked. Paths are "/v1/…". An
- * error of the host becomes the result's code, with the host's own code and message in `where`. One thread. */
+ * The host is not trusted: everything it gives is a document to be verified by whoever asked. Paths are
+ * "/v1/…". An error of the host becomes the result's code, with the host's own code and message in `where`.
+ * One thread. */
 #pragma once
 
 #include "party/home/connection.h"
@@ -26,6 +27,7 @@ fallible host_link_put(struct host_link *link, struct arena *arena, const char *
 /* `out_answer` may be NULL. */
 fallible host_link_post(struct host_link *link, struct arena *arena, const char *path, struct bytes document,
                         json_t **out_answer);
-/* Sends a file, going on where an earlier call was interrupted. Progress adds to what `progress` shows, if given. */
+/* Sends a file, going on where an earlier call was interrupted. Progress adds to what `progress` shows, if
+ * given. */
 fallible host_link_put_file(struct host_link *link, struct arena *arena, const char *path, const char *file,
                             struct progress *progress);

@@ -77,7 +77,8 @@ static fallible take_option(const struct option *const tables[], int argc, char 
         return FAIL_AT(INVALID, "option.unknown", word);
     }
     if (row->value == NULL) {
-        return value != NULL ? FAIL_AT(INVALID, "option.value_unexpected", word) : give(options, row, "", word);
+        return value != NULL ? FAIL_AT(INVALID, "option.value_unexpected", word)
+                             : give(options, row, "", word);
     }
     if (value == NULL) {
         if (*at + 1 >= argc) {

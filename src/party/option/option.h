@@ -30,10 +30,11 @@ struct options {
     size_t argument_count;
 };
 
-/* `tables` is a NULL-terminated list of tables; argv holds only what follows the command's words. INVALID with
- * `where` = the word that is wrong: "option.unknown", "option.value_missing", "option.value_unexpected",
+/* `tables` is a NULL-terminated list of tables; argv holds only what follows the command's words. INVALID
+ * with `where` = the word that is wrong: "option.unknown", "option.value_missing", "option.value_unexpected",
  * "option.repeated"; LIMIT "option.too_many". */
-fallible options_parse(const struct option *const tables[], int argc, char *const argv[], struct options *out);
+fallible options_parse(const struct option *const tables[], int argc, char *const argv[],
+                       struct options *out);
 
 bool option_given(const struct options *options, const char *name);
 /* The value of an option, or NULL. Of a repeated option the first. */

@@ -27,8 +27,8 @@ static void reads_options_and_arguments(void **state)
 {
     (void)state;
     struct options options;
-    char *words[] = {"contract", "--out=a=b", "--param", "x=1", "-p", "y=2", "query", "--json", "--", "--wait", "-",
-                     NULL};
+    char *words[] = {"contract", "--out=a=b", "--param", "x=1",    "-p", "y=2",
+                     "query",    "--json",    "--",      "--wait", "-",  NULL};
     assert_true(result_is_ok(parse(words, &options)));
     assert_string_equal(option_value(&options, "out"), "a=b");
     assert_string_equal(option_value_at(&options, "param", 0), "x=1");

@@ -1,6 +1,7 @@
 /* party/process/process.h: the other programs of Truce, started by `truce`.
  *
- * Words go to execve as they are; there is no shell. A daemon gets its own session, no terminal, and a log file. One thread. */
+ * Words go to execve as they are; there is no shell. A daemon gets its own session, no terminal, and a log
+ * file. One thread. */
 #pragma once
 
 #include "base/arena.h"
@@ -12,8 +13,8 @@ enum { PROCESS_OUTPUT_BYTES_MAX = 1024 * 1024, PROCESS_STOP_MS = 15000 };
 /* The path of a companion program: in `beside` (the folder of `truce`), else where they are installed. */
 fallible process_find(struct arena *arena, const char *beside, const char *name, const char **out);
 
-/* Runs to its end and gives standard output; standard error goes to ours. UNAVAILABLE "process.missing" (where = the
- * program), INTERNAL "process.failed" when it does not end with 0. */
+/* Runs to its end and gives standard output; standard error goes to ours. UNAVAILABLE "process.missing"
+ * (where = the program), INTERNAL "process.failed" when it does not end with 0. */
 fallible process_output(struct arena *arena, const char *const words[], struct text *out);
 
 /* A child with a stream socket on its descriptor 3. */

@@ -43,7 +43,8 @@ static size_t hostile_sequence(const char *data, size_t left)
         return 2;
     }
     bool reorders = left >= 3 && at[0] == 0xe2 &&
-                    ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) || (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+                    ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                     (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
     return reorders ? 3 : 0;
 }
 
@@ -89,7 +90,8 @@ fallible screen_json(struct screen *screen, const json_t *value)
         return OK;
     }
     screen->answered = true;
-    REQUIRE(json_dumpf(value, screen->results, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0, INTERNAL, "screen.json");
+    REQUIRE(json_dumpf(value, screen->results, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0, INTERNAL,
+            "screen.json");
     fputc('\n', screen->results);
     return OK;
 }
@@ -122,8 +124,8 @@ static void draw(const struct progress *progress, const char *end)
     const char *total = progress->bytes ? screen_size(&arena, progress->total)
                                         : arena_where(&arena, "%llu", (unsigned long long)progress->total);
     double seconds = (double)(world_monotonic_ms(progress->world) - progress->started_ms) / 1000;
-    fprintf(progress->screen->messages, "\r%-28.28s [%s] %s / %s  %.1f s\033[K%s", progress->label, bar, done, total,
-            seconds, end);
+    fprintf(progress->screen->messages, "\r%-28.28s [%s] %s / %s  %.1f s\033[K%s", progress->label, bar, done,
+            total, seconds, end);
     fflush(progress->screen->messages);
 }
 

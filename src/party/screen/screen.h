@@ -50,6 +50,6 @@ void progress_end(struct progress *progress, bool succeeded);
 
 /* A yes from the terminal; DENY for anything else, and where there is none. */
 enum verdict screen_confirm(const struct screen *screen, const char *question);
-/* Reads a line from the terminal without showing it. UNAVAILABLE "passphrase.no_terminal" without one, INVALID
- * "passphrase.empty", INVALID "passphrase.mismatch" where `twice` asks again. */
+/* Reads a line from the terminal without showing it. UNAVAILABLE "passphrase.no_terminal" without one,
+ * INVALID "passphrase.empty", INVALID "passphrase.mismatch" where `twice` asks again. */
 fallible screen_ask_secret(const struct screen *screen, const char *question, bool twice, struct secret *out);

@@ -22,8 +22,8 @@ static fallible program_path(const struct stack *stack, const char *name, const 
     return process_find(stack->arena, stack->programs, name, out);
 }
 
-fallible stack_open(struct arena *arena, const struct world *world, const struct screen *screen, const char *home,
-                    const char *programs, struct stack *out)
+fallible stack_open(struct arena *arena, const struct world *world, const struct screen *screen,
+                    const char *home, const char *programs, struct stack *out)
 {
     struct stack stack = {arena, world, screen, home, programs, NULL};
     if (home[0] != '/') {
@@ -76,7 +76,8 @@ static fallible is_made(const struct stack *stack, const char *made, bool *out)
     return OK;
 }
 
-/* A simulation names what was measured when it was made; rebuilt programs are other code, which contracts do not name. */
+/* A simulation names what was measured when it was made; rebuilt programs are other code, which contracts do
+ * not name. */
 static fallible check_measurement(const struct stack *stack)
 {
     const char *program;
@@ -137,7 +138,8 @@ static fallible make_attest(const struct stack *stack)
     return run(stack, words);
 }
 
-static fallible connect_files(const struct stack *stack, const char *program, const char *folder, const char *file)
+static fallible connect_files(const struct stack *stack, const char *program, const char *folder,
+                              const char *file)
 {
     const char *path;
     TRY(path_in(stack, file, &path));
@@ -180,7 +182,8 @@ static fallible make_host(const struct stack *stack, const char *const parties[]
     }
     TRY(connect_files(stack, program, folder, "attest/authority.json"));
     for (size_t i = 0; i < party_count; i++) {
-        TRY(connect_files(stack, program, folder, arena_where(stack->arena, "vault-%s/courier.json", parties[i])));
+        TRY(connect_files(stack, program, folder,
+                          arena_where(stack->arena, "vault-%s/courier.json", parties[i])));
     }
     return OK;
 }
@@ -203,8 +206,8 @@ static pid_t read_pid(const struct stack *stack, const char *name, const char *p
     return process_is_alive((pid_t)pid, program) ? (pid_t)pid : 0;
 }
 
-static fallible wait_ready(const struct stack *stack, const struct stack_service *service, pid_t pid, const char *port_path,
-                           const char *log_path)
+static fallible wait_ready(const struct stack *stack, const struct stack_service *service, pid_t pid,
+                           const char *port_path, const char *log_path)
 {
     struct timespec pause = {.tv_nsec = 20 * 1000000L};
     int64_t deadline_ms = world_monotonic_ms(stack->world) + STACK_READY_MS;
@@ -236,13 +239,15 @@ static fallible start(const struct stack *stack, const struct stack_service *ser
     TRY(path_in(stack, "host/room.sock", &host_socket));
     bool is_room = strcmp(service->name, "room") == 0;
     unlink(port_path);
-    const char *const room_words[] = {service->program, "serve", service->folder, "--host", host_socket, NULL};
+    const char *const room_words[] = {service->program, "serve",     service->folder,
+                                      "--host",         host_socket, NULL};
     const char *const words[] = {service->program, "serve", service->folder, "--port-file", port_path, NULL};
     TRY(process_start_daemon(is_room ? room_words : words, log_path, &pid));
     const char *line = arena_where(stack->arena, "%ld\n", (long)pid);
     TRY(file_write(pid_file, bytes_of_text(text_of(line)), FILE_PRIVATE));
     TRY(wait_ready(stack, service, pid, is_room ? NULL : port_path, log_path));
-    screen_note(stack->screen, "%s is ready%s%s", service->name, service->url[0] != '\0' ? " at " : "", service->url);
+    screen_note(stack->screen, "%s is ready%s%s", service->name, service->url[0] != '\0' ? " at " : "",
+                service->url);
     return OK;
 }
 
@@ -276,8 +281,9 @@ static const char *member_of(const struct stack *stack, const char *file, const 
     struct text text;
     const char *out;
     bool read = result_is_ok(path_in(stack, file, &path)) && file_exists(path) &&
-                result_is_ok(file_read(stack->arena, path, &bytes)) && result_is_ok(json_decode(bytes, &json)) &&
-                result_is_ok(json_get_text(json, member, &text)) && result_is_ok(arena_cstring(stack->arena, text, &out));
+                result_is_ok(file_read(stack->arena, path, &bytes)) &&
+                result_is_ok(json_decode(bytes, &json)) && result_is_ok(json_get_text(json, member, &text)) &&
+                result_is_ok(arena_cstring(stack->arena, text, &out));
     return read ? out : "";
 }
 
@@ -298,8 +304,9 @@ static bool accepts(const char *url)
     return answers;
 }
 
-static fallible add_service(const struct stack *stack, const char *name, const char *program, const char *file,
-                            const char *url_member, struct stack_service out[], size_t *count)
+static fallible add_service(const struct stack *stack, const char *name, const char *program,
+                            const char *file, const char *url_member, struct stack_service out[],
+                            size_t *count)
 {
     const char *path;
     struct stack_service *row = &out[*count];
@@ -311,14 +318,17 @@ static fallible add_service(const struct stack *stack, const char *name, const c
     row->name = name;
     TRY(program_path(stack, program, &row->program));
     TRY(path_in(stack, name, &row->folder));
-    row->url = url_member != NULL ? member_of(stack, arena_where(stack->arena, "%s/%s", name, file), url_member) : "";
+    row->url = url_member != NULL
+                   ? member_of(stack, arena_where(stack->arena, "%s/%s", name, file), url_member)
+                   : "";
     row->pid = read_pid(stack, name, row->program);
     row->answers = row->pid != 0 && (url_member == NULL || accepts(row->url));
     (*count)++;
     return OK;
 }
 
-fallible stack_services(const struct stack *stack, struct stack_service out[STACK_SERVICES_MAX], size_t *out_count)
+fallible stack_services(const struct stack *stack, struct stack_service out[STACK_SERVICES_MAX],
+                        size_t *out_count)
 {
     const char **names;
     size_t name_count;

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 /* Takes one field of RFC 4180 text; a quoted one loses its quotes. */
-static fallible take_field(struct arena *arena, struct text csv, size_t *at, struct text *out, bool *out_quoted)
+static fallible take_field(struct arena *arena, struct text csv, size_t *at, struct text *out,
+                           bool *out_quoted)
 {
     void *memory;
     size_t start = *at;
@@ -81,7 +82,8 @@ fallible table_file_json_lines(struct arena *arena, const struct result_frame *f
         bool quoted;
         TRY(take_field(arena, csv, &at, &field, &quoted));
         REQUIRE(text_equal(field, frame->columns[i].name), INVALID, "result.csv");
-        REQUIRE(at < csv.size && csv.data[at] == (i + 1 < frame->column_count ? ',' : '\n'), INVALID, "result.csv");
+        REQUIRE(at < csv.size && csv.data[at] == (i + 1 < frame->column_count ? ',' : '\n'), INVALID,
+                "result.csv");
         at++;
     }
     while (at < csv.size) {
@@ -115,16 +117,21 @@ static fallible add_quoted(struct buffer *out, struct text text)
 {
     TRY(buffer_add_byte(out, '\''));
     for (size_t i = 0; i < text.size; i++) {
-        TRY(text.data[i] == '\'' ? buffer_add_text(out, TEXT("''")) : buffer_add_byte(out, (uint8_t)text.data[i]));
+        TRY(text.data[i] == '\'' ? buffer_add_text(out, TEXT("''"))
+                                 : buffer_add_byte(out, (uint8_t)text.data[i]));
     }
     return buffer_add_byte(out, '\'');
 }
 
 /* SELECT * FROM read_csv('/proc/PID/fd/N', header = true, columns = {'a': 'BIGINT', …}) */
-static fallible make_sql(struct arena *arena, const struct result_frame *frame, int memory, struct buffer *out)
+static fallible make_sql(struct arena *arena, const struct result_frame *frame, int memory,
+                         struct buffer *out)
 {
-    TRY(buffer_printf(out, "SELECT * FROM read_csv('/proc/%ld/fd/%d', header = true, auto_detect = false, delim = ',', quote = '\"', "
-                           "escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {", (long)getpid(), memory));
+    TRY(buffer_printf(out,
+                      "SELECT * FROM read_csv('/proc/%ld/fd/%d', header = true, auto_detect = false, delim = "
+                      "',', quote = '\"', "
+                      "escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {",
+                      (long)getpid(), memory));
     for (size_t i = 0; i < frame->column_count; i++) {
         struct text type;
         TRY(column_type_to_text(arena, frame->columns[i].type, &type));

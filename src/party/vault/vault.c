@@ -21,8 +21,10 @@ static const char *error_words(struct arena *arena, struct bytes untrusted_body)
     json_t *error;
     struct text code;
     struct text message;
-    if (!result_is_ok(json_decode(untrusted_body, &json)) || !result_is_ok(json_get_object(json, "error", &error)) ||
-        !result_is_ok(json_get_text(error, "code", &code)) || !result_is_ok(json_get_text(error, "message", &message))) {
+    if (!result_is_ok(json_decode(untrusted_body, &json)) ||
+        !result_is_ok(json_get_object(json, "error", &error)) ||
+        !result_is_ok(json_get_text(error, "code", &code)) ||
+        !result_is_ok(json_get_text(error, "message", &message))) {
         return "no reason given";
     }
     return arena_where(arena, "%.*s: %.*s", TEXT_ARGS(code), TEXT_ARGS(message));
@@ -46,8 +48,8 @@ static struct text challenge_value(struct text header, const char *name)
 
 static bool is_in_domain(struct text host, struct text domain)
 {
-    return text_equal(host, domain) ||
-           (text_ends_with(host, domain) && host.size > domain.size && host.data[host.size - domain.size - 1] == '.');
+    return text_equal(host, domain) || (text_ends_with(host, domain) && host.size > domain.size &&
+                                        host.data[host.size - domain.size - 1] == '.');
 }
 
 /* Which resource the vault wants tokens for. */
@@ -57,12 +59,14 @@ static fallible ask_resource(struct vault *vault, struct arena *arena, struct te
     struct http_answer answer = {0};
     struct url vault_url;
     struct url resource_url;
-    TRY(arena_printf(arena, &call.url, "%.*s/keys?api-version=" API_VERSION, TEXT_ARGS(vault->connection.vault)));
+    TRY(arena_printf(arena, &call.url, "%.*s/keys?api-version=" API_VERSION,
+                     TEXT_ARGS(vault->connection.vault)));
     TRY(http_client_call(&vault->client, arena, &call, &answer));
     REQUIRE(answer.status == 401, UNTRUSTED, "vault.challenge");
     struct text resource = challenge_value(http_answer_header(&answer, "www-authenticate"), "resource");
     TRY(url_parse(arena, vault->connection.vault, &vault_url));
-    if (!result_is_ok(url_parse(arena, resource, &resource_url)) || !is_in_domain(vault_url.host, resource_url.host)) {
+    if (!result_is_ok(url_parse(arena, resource, &resource_url)) ||
+        !is_in_domain(vault_url.host, resource_url.host)) {
         return FAIL(UNTRUSTED, "vault.challenge.resource");
     }
     return arena_copy_text(arena, resource, out);
@@ -74,8 +78,8 @@ static fallible find_token_endpoint(struct vault *vault, struct arena *arena, st
     scoped_json *metadata = NULL;
     struct text endpoint;
     const struct connection_vault *connection = &vault->connection;
-    TRY(arena_printf(arena, &url, "%.*s/%.*s/v2.0/.well-known/openid-configuration", TEXT_ARGS(connection->authority),
-                     TEXT_ARGS(connection->tenant)));
+    TRY(arena_printf(arena, &url, "%.*s/%.*s/v2.0/.well-known/openid-configuration",
+                     TEXT_ARGS(connection->authority), TEXT_ARGS(connection->tenant)));
     TRY(http_client_get_json(&vault->client, arena, url, &metadata));
     TRY(json_get_text(metadata, "token_endpoint", &endpoint));
     struct text prefix;
@@ -102,8 +106,9 @@ static fallible get_token(struct vault *vault, struct arena *arena, struct text 
     TRY(percent_encode(arena, scope, &scope));
     TRY(percent_encode(arena, vault->connection.client_id, &id));
     TRY(percent_encode(arena, vault->connection.client_secret, &secret));
-    TRY(arena_printf(arena, &form, "grant_type=client_credentials&client_id=%.*s&client_secret=%.*s&scope=%.*s", TEXT_ARGS(id),
-                     TEXT_ARGS(secret), TEXT_ARGS(scope)));
+    TRY(arena_printf(arena, &form,
+                     "grant_type=client_credentials&client_id=%.*s&client_secret=%.*s&scope=%.*s",
+                     TEXT_ARGS(id), TEXT_ARGS(secret), TEXT_ARGS(scope)));
     call.body = bytes_of_text(form);
     TRY(http_client_call(&vault->client, arena, &call, &answer));
     REQUIRE(answer.status == 200, UNAUTHENTICATED, "vault.credentials");
@@ -131,15 +136,16 @@ fallible vault_open(struct arena *arena, const char *folder, struct vault *out)
 }
 
 /* One call with a JSON body (NULL for none) and a JSON answer. `path` starts with '/'. */
-static fallible call_vault(struct vault *vault, struct arena *arena, enum http_method method, const char *path,
-                           const json_t *body, json_t **out)
+static fallible call_vault(struct vault *vault, struct arena *arena, enum http_method method,
+                           const char *path, const json_t *body, json_t **out)
 {
     struct http_call call = {
         .method = method,
         .headers = {{"Authorization", vault->authorization}, {"Content-Type", TEXT("application/json")}},
     };
     struct http_answer answer = {0};
-    TRY(arena_printf(arena, &call.url, "%.*s%s?api-version=" API_VERSION, TEXT_ARGS(vault->connection.vault), path));
+    TRY(arena_printf(arena, &call.url, "%.*s%s?api-version=" API_VERSION, TEXT_ARGS(vault->connection.vault),
+                     path));
     if (body != NULL) {
         struct text text;
         TRY(json_encode_text(arena, body, &text));
@@ -240,18 +246,20 @@ static fallible take_policy(struct arena *arena, const json_t *bundle, struct by
     return OK;
 }
 
-fallible vault_create_release_key(struct vault *vault, struct arena *arena, struct text name, struct bytes policy,
-                                  int64_t expires, struct vault_key *out)
+fallible vault_create_release_key(struct vault *vault, struct arena *arena, struct text name,
+                                  struct bytes policy, int64_t expires, struct vault_key *out)
 {
     scoped_json *body = json_object();
     scoped_json *created = NULL;
     scoped_json *bundle = NULL;
     scoped_vault_key key = {.name = name};
     TRY(make_creation(policy, expires, body));
-    TRY(call_vault(vault, arena, HTTP_POST, arena_where(arena, "/keys/%.*s/create", TEXT_ARGS(name)), body, &created));
+    TRY(call_vault(vault, arena, HTTP_POST, arena_where(arena, "/keys/%.*s/create", TEXT_ARGS(name)), body,
+                   &created));
     TRY(take_version(vault, arena, created, name, &key.version));
-    TRY(call_vault(vault, arena, HTTP_GET, arena_where(arena, "/keys/%.*s/%.*s", TEXT_ARGS(name), TEXT_ARGS(key.version)),
-                   NULL, &bundle));
+    TRY(call_vault(vault, arena, HTTP_GET,
+                   arena_where(arena, "/keys/%.*s/%.*s", TEXT_ARGS(name), TEXT_ARGS(key.version)), NULL,
+                   &bundle));
     TRY(check_attributes(bundle, expires));
     TRY(take_policy(arena, bundle, policy, &key.release_policy));
     TRY(take_public_key(bundle, &key.public_key));
@@ -268,7 +276,8 @@ fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text
     bool enabled;
     TRY(json_set(body, "attributes", attributes));
     TRY(json_set(attributes, "enabled", json_false()));
-    TRY(call_vault(vault, arena, HTTP_PATCH, arena_where(arena, "/keys/%.*s/%.*s", TEXT_ARGS(name), TEXT_ARGS(version)), body,
+    TRY(call_vault(vault, arena, HTTP_PATCH,
+                   arena_where(arena, "/keys/%.*s/%.*s", TEXT_ARGS(name), TEXT_ARGS(version)), body,
                    &bundle));
     TRY(json_get_object(bundle, "attributes", &attributes));
     TRY(json_get_bool(attributes, "enabled", &enabled));

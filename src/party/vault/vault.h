@@ -1,8 +1,8 @@
 /* party/vault/vault.h: an owner's calls to its own vault, in the Key Vault protocol (api-version 7.4).
  *
- * The same calls reach truce-vault and Azure Key Vault. The token comes from the authority of the connection file and is
- * asked for the resource that the vault names, if the vault lies in that resource's domain (the rule of Microsoft's SDKs:
- * a token must not be lured to a stranger). One thread. */
+ * The same calls reach truce-vault and Azure Key Vault. The token comes from the authority of the connection
+ * file and is asked for the resource that the vault names, if the vault lies in that resource's domain (the
+ * rule of Microsoft's SDKs: a token must not be lured to a stranger). One thread. */
 #pragma once
 
 #include "crypto/key.h"
@@ -31,10 +31,10 @@ struct vault_key {
 void vault_key_release(struct vault_key *key);
 #define scoped_vault_key defer(vault_key_release) struct vault_key
 
-/* Creates an exportable RSA-3072 key with this release policy, which can't be changed, and reads it back from the
- * vault: UNTRUSTED "vault.key.policy", "vault.key.attributes" unless what is stored is what was asked. */
-fallible vault_create_release_key(struct vault *vault, struct arena *arena, struct text name, struct bytes policy,
-                                  int64_t expires, struct vault_key *out);
+/* Creates an exportable RSA-3072 key with this release policy, which can't be changed, and reads it back from
+ * the vault: UNTRUSTED "vault.key.policy", "vault.key.attributes" unless what is stored is what was asked. */
+fallible vault_create_release_key(struct vault *vault, struct arena *arena, struct text name,
+                                  struct bytes policy, int64_t expires, struct vault_key *out);
 /* Stops all further releases of a key version. */
 fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text name, struct text version);
 /* The vault's own record of releases (truce-vault only): GET /truce/releases. */
