@@ -5,6 +5,7 @@
  *~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve. Nothing is opened after that. */
 #include "base/encode.h"
 #include "base/json.h"
+#include "crypto/library.h"
 #include "room/room.h"
 #include "room/sandbox.h"
 #include "tee/measurement.h"
@@ -235,6 +236,8 @@ int main(int count, char **arguments)
         print_help(stdout, program);
         return 0;
     }
+    clearenv();
+    crypto_library_start();
     struct options options;
     scoped_arena arena;
     arena_init(&arena, MAIN_ARENA_BYTES_MAX);

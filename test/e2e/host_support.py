@@ -242,7 +242,7 @@ class Client:
         for pattern, item in self.description["paths"].items():
             parts = pattern.split("/")
             if len(parts) == len(asked) and all(p.startswith("{") or p == a for p, a in zip(parts, asked)):
-                return item.get(method.lower())
+                return item.get(method.lower()) or (item.get("get") if method == "HEAD" else None)
         return None
 
     def check(self, method, path, answer):
@@ -449,7 +449,7 @@ class Room:
 
     def __init__(self, host, key=None, measurement=MEASUREMENT, announce=True):
         self.host = host
-        self.key = key or Key(host.folder, "instance")
+        self.key = key or Key(host.folder.parent, "instance")
         self.exchange = 0
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(30)

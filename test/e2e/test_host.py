@@ -1,14 +1,14 @@
 """truce-host with rooms and services of the standard library: jobs, losses, restarts, uploads, refusals."""
+import http.client
 import json
 import secrets
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from host_support import (HOST, KINDS, MEASUREMENT, SEGMENT, Agreement, Authority, Client, Gone, Host, Key, Room, Vault,
-                          canonical, digest, openssl, run, sign_document, unb64u, when)
+from host_support import (HOST, MEASUREMENT, SEGMENT, Agreement, Authority, Gone, Host, Key, Room, Vault, b64u, canonical, run,
+                          sign_document, unb64u, when)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def ask(zone, **changes):
     name = new_run()
     answer = zone.api.call("POST", "/v1/jobs", zone.agreement.run_request(name, **changes))
     assert answer.status == 202, answer.body
-    assert answer.json["state"] == "queued"
+    assert answer.json["state"] in ("queued", "running")
     return name
 
 
@@ -245,11 +245,11 @@ def test_a_stopped_host_lets_a_room_finish(zone):
     room.take_job()
     zone.process.terminate()
     time.sleep(0.3)
-    room.report(result=b"in time")
+    room.report(result=b'{"in":"time"}')
     zone.stop()
     zone.start()
     assert zone.api.job(name)["state"] == "done"
-    assert zone.api.call("GET", f"/v1/jobs/{name}/result").body == b"in time"
+    assert zone.api.call("GET", f"/v1/jobs/{name}/result").body == b'{"in":"time"}'
 
 
 def test_two_rooms_work_at_once(zone):
@@ -343,7 +343,7 @@ def test_a_run_waits_for_its_documents(host, services, keys):
 
     refused("workflow.contract.missing")
     api.call("PUT", f"/v1/contracts/{agreement.hex}", agreement.contract("bureau"))
-    refused("contract.signature.missing", 403)
+    refused("contract.signature.missing")
     api.call("PUT", f"/v1/contracts/{agreement.hex}", agreement.contract("insurer"))
     refused("dossier.grant.missing")
     api.call("PUT", f"/v1/contracts/{agreement.hex}/grants/bureau", agreement.grant)
@@ -404,8 +404,7 @@ def test_wrong_contracts_are_refused(host, keys, tmp_path):
 
     good = json.loads(agreement.contract("insurer"))
     refused(b"{", 400, "json.syntax")
-    refused(canonical({**good, "signatures": []}), 400, api.call("PUT", f"/v1/contracts/{agreement.hex}",
-                                                               canonical({**good, "signatures": []})).why)
+    assert api.call("PUT", f"/v1/contracts/{agreement.hex}", canonical({**good, "signatures": []})).status == 400
     refused(canonical(good), 400, "workflow.contract.other_digest", "/v1/contracts/" + "0" * 64)
     stranger = sign_document(agreement.payload, "truce-contract+jws", [agreement.keys["insurer"], Key(tmp_path, "stranger")],
                              lambda key: {"explain": agreement.explain})
@@ -414,7 +413,6 @@ def test_wrong_contracts_are_refused(host, keys, tmp_path):
     broken = json.loads(agreement.contract("insurer"))
     signature = bytearray(unb64u(broken["signatures"][0]["signature"]))
     signature[40] ^= 1
-    from host_support import b64u
     broken["signatures"][0]["signature"] = b64u(signature)
     assert api.call("PUT", f"/v1/contracts/{agreement.hex}", canonical(broken)).status == 403
     assert api.call("GET", "/v1/contracts").json["contracts"] == []
@@ -498,7 +496,6 @@ def test_an_upload_goes_on_after_a_kill(parts):
 
 
 def test_an_upload_that_breaks_keeps_what_arrived(parts):
-    import http.client
     connection = http.client.HTTPSConnection(parts.api.url.hostname, parts.api.url.port, context=parts.api.context)
     connection.putrequest("PUT", parts.sealed)
     connection.putheader("Authorization", f"Bearer {parts.api.token}")
@@ -821,7 +818,8 @@ def test_traces_of_equal_shape_are_equal(tmp_path, keys):
         traces.append(host.trace.read_text())
     lines = traces[0].splitlines()
     assert lines[0].startswith("room ready ") and lines[1].startswith("host job ")
-    assert "room segments_request 68 dataset=bureau/flights version=1 part=0 first=0 count=2" in lines
+    asked = canonical({"dataset": "bureau/flights", "version": 1, "part": 0, "first": 0, "count": 2})
+    assert f"room segments_request {len(asked)} dataset=bureau/flights version=1 part=0 first=0 count=2" in lines
     assert f"host segments {2 * SEGMENT}" in lines
     assert lines[-2].startswith("room result ") and lines[-1].startswith("room receipt ")
     # A contract's digest has one length, a port has not: only the documents that name URLs may differ by it.

@@ -1,7 +1,9 @@
 #include "host/queue/queue.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char schema[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
@@ -143,8 +145,18 @@ static fallible prepare_store(const struct queue *queue)
     return OK;
 }
 
+/* SQLite gives its side files the mode of the store. */
+static void make_private(const char *path)
+{
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file >= 0) {
+        close(file);
+    }
+}
+
 fallible queue_open(const char *path, const struct queue_settings *settings, struct queue *out)
 {
+    make_private(path);
     struct queue queue = {.settings = *settings};
     sqlite3 *database = NULL;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500, ARENA_BYTES = 64 * 1024 * 1024 };
+enum { TICK_MS = 500, PAUSE_MS = 50, ARENA_BYTES = 64 * 1024 * 1024 };
 
 enum seat_state { SEAT_FREE = 0, SEAT_TAKEN, SEAT_LEFT };
 
@@ -306,6 +306,15 @@ static void keep_seat(struct scheduler *scheduler, struct seat *seat)
     }
 }
 
+/* Stopping ends the tick, so that it is quick; the event stays set from then on. */
+static void wait_a_tick(const struct scheduler *scheduler)
+{
+    struct pollfd poller = {.fd = scheduler->stop_event, .events = POLLIN};
+    if (poll(&poller, 1, TICK_MS) != 0) {
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+    }
+}
+
 static void *keep_thread(void *self)
 {
     struct scheduler *scheduler = self;
@@ -319,7 +328,7 @@ static void *keep_thread(void *self)
         if (!result_is_ok(swept)) {
             log_event(scheduler->host->log, "queue.sweep", LOG_WORD("reason", swept.why));
         }
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
+        wait_a_tick(scheduler);
     }
     return NULL;
 }
@@ -477,7 +486,7 @@ void scheduler_stop(struct scheduler *scheduler, int64_t grace_ms)
     const struct world *world = scheduler->host->world;
     int64_t until = world_monotonic_ms(world) + grace_ms;
     while (is_anyone_working(scheduler) && world_monotonic_ms(world) < until) {
-        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000000L}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
     }
     atomic_store(&scheduler->is_ending, true);
     end_rooms(scheduler);

@@ -124,8 +124,8 @@ static fallible add_job(struct workflow *workflow, struct http_request *request,
     TRY(queue_add(workflow->queue, &job, world_now(workflow->world) * 1000, &is_new));
     log_event(workflow->log, "job.queued", LOG_WORD("run", job.run), LOG_WORD("contract", job.contract),
               LOG_WORD("query", job.query), LOG_WORD("querier", job.querier));
-    scheduler_wake(workflow->scheduler);
     TRY(queue_find(workflow->queue, job.run, &job));
+    scheduler_wake(workflow->scheduler);
     return reply_job(request, reply, 202, &job);
 }
 

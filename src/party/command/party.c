@@ -105,10 +105,23 @@ static fallible run_init(struct invocation *invocation)
     return OK;
 }
 
+static fallible print_fingerprint(struct invocation *invocation, const struct own_party *party)
+{
+    scoped_address_book book = {0};
+    const char *fingerprint;
+    TRY(address_book_open(invocation->arena, party->folder, &book));
+    TRY(digest_text(invocation, &book.rows[0].card.fingerprint, &fingerprint));
+    screen_line(&invocation->screen, "%s", fingerprint);
+    return OK;
+}
+
 static fallible run_show(struct invocation *invocation)
 {
     struct own_party party;
     TRY(invocation_party(invocation, &party));
+    if (option_given(&invocation->options, "fingerprint") && !invocation->screen.json) {
+        return print_fingerprint(invocation, &party);
+    }
     const char *out = option_value(&invocation->options, "card");
     if (out == NULL) {
         return print_party(invocation, &party);
@@ -241,7 +254,9 @@ static fallible run_restore(struct invocation *invocation)
 
 static const struct option no_options[] = {{0}};
 static const struct option show_options[] = {
-    {"card", 'c', "FILE", "write the card, to give to others (- is standard output)", false}, {0}};
+    {"card", 'c', "FILE", "write the card, to give to others (- is standard output)", false},
+    {"fingerprint", 'f', NULL, "print the fingerprint alone", false},
+    {0}};
 static const struct option trust_options[] = {
     {"fingerprint", 'f', "DIGEST", "what the party told you over another channel", false}, {0}};
 

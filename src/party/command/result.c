@@ -175,6 +175,17 @@ static fallible write_table(struct invocation *invocation, const struct result_f
     return file_write(out, buffer_view(&table), FILE_PRIVATE);
 }
 
+/* What was verified, for whoever is to verify it again: neither holds a row. */
+static fallible keep_documents(struct invocation *invocation, const struct opening *opening)
+{
+    const char *receipt = option_value(&invocation->options, "save-receipt");
+    const char *result = option_value(&invocation->options, "save-result");
+    if (receipt != NULL) {
+        TRY(file_write(receipt, opening->receipt, FILE_PUBLIC));
+    }
+    return result == NULL ? OK : file_write(result, opening->result, FILE_PUBLIC);
+}
+
 static fallible run_open(struct invocation *invocation)
 {
     static const char *const formats[] = {"csv", "jsonl", "parquet", "arrow", NULL};
@@ -205,8 +216,8 @@ static fallible run_open(struct invocation *invocation)
     TRY(decrypt(invocation, &opening));
     TRY(result_frame_parse(invocation->arena, buffer_view(&opening.plaintext), &frame));
     TRY(check_frame(&opening, &frame));
-    screen_note(&invocation->screen, "The receipt verifies: this is the answer to run %.*s.",
-                TEXT_ARGS(frame.run));
+    screen_note(&invocation->screen, "The receipt verifies: this is the answer to run %.*s.", TEXT_ARGS(frame.run));
+    TRY(keep_documents(invocation, &opening));
     if (out != NULL || !invocation->screen.json) {
         TRY(write_table(invocation, &frame, format, out != NULL ? out : "-"));
     }
@@ -224,6 +235,8 @@ static const struct option open_options[] = {
     {"out", 'o', "FILE", "where to write the table (default standard output)", false},
     {"format", 'f', "FORMAT", "csv (default), jsonl, parquet or arrow", false},
     {"receipt", 0, "FILE", "the receipt of a result in a file", false},
+    {"save-receipt", 0, "FILE", "keep the receipt, to verify it again or to hand it on", false},
+    {"save-result", 0, "FILE", "keep the encrypted result as the host has it", false},
     {"trust", 't', "TRUST.json", "a trust file instead of your address book and connections", false},
     {"accept-simulated", 0, NULL, "accept a receipt of a simulated TEE, which isolates nothing", false},
     {0}};

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { COLUMNS = 3, GROUPS = 2, CHUNK_BYTES = 90001, SECTION_BYTES = GROUPS * 5 };
+enum { COLUMNS = 3, GROUPS = 2, CHUNK_BYTES = 90001, SECTION_BYTES = GROUPS * 5 + 4 };
 
 /* A sealed part of three columns and two row groups whose octets say which column they are of. */
 struct sealed {
@@ -53,6 +53,7 @@ static void add_section(struct sealed *sealed, size_t column)
         ok(buffer_add_u32le(&sealed->plain, 1));
         ok(buffer_add_byte(&sealed->plain, 0));
     }
+    ok(buffer_add_u32le(&sealed->plain, 0));
 }
 
 static void make_plaintext(struct sealed *sealed)
