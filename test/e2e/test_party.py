@@ -19,7 +19,7 @@ COMMANDS = [
     *[["party", verb] for verb in ("init", "show", "trust", "connect", "rotate", "backup", "restore")],
     *[["dataset", verb] for verb in ("seal", "show", "verify", "upload")],
     *[["contract", verb] for verb in ("draft", "explain", "sign", "merge", "show", "verify", "publish", "revoke", "executed")],
-    ["run"], ["job", "list"], ["job", "show"], ["releases"], ["result", "open"],
+    ["run"], ["job", "list"], ["job", "send"], ["job", "show"], ["releases"], ["result", "open"],
     ["receipt", "show"], ["receipt", "verify"], ["receipt", "trust"], ["room", "measure"], ["limits"],
 ]
 

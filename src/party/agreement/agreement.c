@@ -171,8 +171,10 @@ fallible agreement_find_documents(struct arena *arena, const char *party_folder,
     }
     if (!documents.found) {
         const char *own;
+        const char *known;
         TRY(file_path(arena, party_folder, "datasets", &own));
-        search(arena, own, 3, row, &documents);
+        TRY(file_path(arena, party_folder, "known", &known));
+        (void)(search(arena, own, 2, row, &documents) || search(arena, known, 3, row, &documents));
     }
     if (!documents.found) {
         *out = documents;

@@ -45,7 +45,7 @@ struct agreement_documents {
 };
 void agreement_documents_release(struct agreement_documents *documents);
 
-/* Looks in `folders` (and below the party's own datasets/, two levels deep) for the dataset's documents, and
+/* Looks in `folders` (and below the party's own datasets/ and known/) for the dataset's documents, and
  * judges what it finds by `bundle_check_dataset`. `out->found` is false where there is none. */
 fallible agreement_find_documents(struct arena *arena, const char *party_folder, const char *const folders[],
                                   size_t folder_count, const struct contract *contract, size_t dataset,

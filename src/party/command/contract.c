@@ -83,6 +83,7 @@ fallible contract_print(struct invocation *invocation, const struct contract *co
                         const struct own_party *party)
 {
     struct text text;
+    TRY(contract_fetch_documents(invocation, contract, party));
     TRY(contract_explain(invocation->arena, contract, &text));
     screen_text(&invocation->screen, text);
     TRY(print_datasets(invocation, contract, party));

@@ -15,6 +15,13 @@ size_t contract_folders(const struct invocation *invocation, const char *out[CON
 fallible contract_print(struct invocation *invocation, const struct contract *contract,
                         const struct own_party *party);
 
+/* contract_fetch.c */
+/* Gets manifest and policy of the datasets that are not at hand from the host, if the party has one, and
+ * keeps them below `known/`. What does not have the digests that the contract pins is dropped; failures of
+ * the host are silent. */
+fallible contract_fetch_documents(struct invocation *invocation, const struct contract *contract,
+                                  const struct own_party *party);
+
 /* contract_sign.c, contract_publish.c */
 fallible contract_run_sign(struct invocation *invocation);
 fallible contract_run_merge(struct invocation *invocation);

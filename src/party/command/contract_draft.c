@@ -155,6 +155,7 @@ fallible contract_run_executed(struct invocation *invocation)
     TRY(contract_open(invocation, 0, &contract));
     TRY(contract_find_query(&contract, text_of(invocation_argument(invocation, 1)), &index));
     TRY(add_parameters(invocation, &contract.queries[index], request));
+    TRY(contract_fetch_documents(invocation, &contract, &party));
     TRY(add_tables(invocation, &party, &contract, request));
     TRY(json_set_text(request, "sql", contract.queries[index].sql));
     TRY(open_vetter(invocation, &program, &vetter));

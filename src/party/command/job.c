@@ -2,6 +2,7 @@
 
 #include "party/agreement/agreement.h"
 #include "party/command/table.h"
+#include "party/home/file.h"
 
 #include <time.h>
 
@@ -129,6 +130,22 @@ static fallible run_show(struct invocation *invocation)
     return screen_json(&invocation->screen, job);
 }
 
+static fallible run_send(struct invocation *invocation)
+{
+    struct own_party party;
+    struct bytes document;
+    scoped_run_request request = {0};
+    scoped_host_link link = {0};
+    scoped_json *answer = NULL;
+    TRY(invocation_party(invocation, &party));
+    TRY(file_read(invocation->arena, invocation_argument(invocation, 0), &document));
+    TRY(run_request_parse(invocation->arena, document, &request));
+    TRY(host_link_open(invocation->arena, party.folder, &link));
+    TRY(host_link_post(&link, invocation->arena, "/v1/jobs", document, &answer));
+    screen_line(&invocation->screen, "run %.*s", TEXT_ARGS(request.run));
+    return screen_json(&invocation->screen, answer);
+}
+
 static const struct option no_options[] = {{0}};
 static const struct option show_options[] = {
     {"wait", 'w', NULL, "wait until the run has ended", false},
@@ -137,6 +154,9 @@ static const struct option show_options[] = {
 
 const struct command command_job[] = {
     {"job", "list", "list the runs that the host knows", "[CONTRACT]", NULL, no_options, 0, 1, run_list},
+    {"job", "send", "send a signed run request from a file", "FILE",
+     "What `truce run --out FILE` wrote, by whomever; the signature in it counts.", no_options, 1, 1,
+     run_send},
     {"job", "show", "print the state of a run", "RUN", NULL, show_options, 1, 1, run_show},
     {0},
 };

@@ -1,8 +1,11 @@
 #include "party/stack/stack.h"
 
+#include <time.h>
+
 #include "party/command/table.h"
 #include "party/home/connection.h"
 #include "party/home/file.h"
+#include "party/link/host_link.h"
 
 static fallible open_stack(struct invocation *invocation, struct stack *out)
 {
@@ -79,6 +82,32 @@ static fallible print_services(struct invocation *invocation, const struct stack
     return screen_json(&invocation->screen, json);
 }
 
+/* A room is there when the host has heard its evidence. */
+static fallible wait_for_room(struct invocation *invocation, const struct stack *stack)
+{
+    const char *path;
+    struct bytes file;
+    struct connection_host connection;
+    scoped_host_link link = {0};
+    int64_t deadline_ms = world_monotonic_ms(&invocation->world) + STACK_READY_MS;
+    TRY(file_path(invocation->arena, stack->folder, "host/host.json", &path));
+    TRY(file_read(invocation->arena, path, &file));
+    TRY(connection_host_read(invocation->arena, file, &connection));
+    TRY(host_link_open_connection(invocation->arena, &connection, &link));
+    while (world_monotonic_ms(&invocation->world) < deadline_ms) {
+        scoped_json *health = NULL;
+        uint64_t rooms;
+        struct timespec pause = {.tv_nsec = 50 * 1000000L};
+        TRY(host_link_get_json(&link, invocation->arena, "/v1/health", &health));
+        TRY(json_get_u64(health, "rooms", UINT32_MAX, &rooms));
+        if (rooms > 0) {
+            return OK;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return FAIL_AT(TIMEOUT, "stack.service.not_ready", "room");
+}
+
 static fallible run_up(struct invocation *invocation)
 {
     struct stack stack;
@@ -88,6 +117,7 @@ static fallible run_up(struct invocation *invocation)
     TRY(collect_parties(invocation, parties, &count));
     TRY(open_stack(invocation, &stack));
     TRY(stack_up(&stack, parties, count));
+    TRY(wait_for_room(invocation, &stack));
     for (size_t i = 0; i < count; i++) {
         TRY(hand_out(invocation, &stack, parties[i]));
     }

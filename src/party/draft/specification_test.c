@@ -64,8 +64,8 @@ static void names_the_place_that_is_wrong(void **state)
         {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\",\"sql_file\":\"y\"}]}",
          "spec.query.sql_or_sql_file", "queries[0].sql"},
         {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"\"}]}", "spec.query.sql", "queries[0].sql"},
-        {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\",\"seconds\":86401}]}", "json.member.out_of_range",
-         "queries[0].seconds"},
+        {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\",\"seconds\":86401}]}",
+         "json.member.out_of_range", "queries[0].seconds"},
         {"{" GOOD_PARTS
          ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\",\"parameters\":[{\"name\":\"p\",\"type\":\"DATE\","
          "\"minimum\":\"1\"}]}]}",
@@ -82,7 +82,8 @@ static void names_the_place_that_is_wrong(void **state)
          ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\"}],\"authorities\":[{\"party\":\"a\",\"issuer\":\"i\","
          "\"keys\":[\"sha256:00\"],\"policy_hash\":\"\"}]}",
          "digest.form", "authorities[0].keys[0]"},
-        {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\"}],\"days\":4000}", "json.member.out_of_range", "days"},
+        {"{" GOOD_PARTS ",\"queries\":[{\"name\":\"q\",\"sql\":\"x\"}],\"days\":4000}",
+         "json.member.out_of_range", "days"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         scoped_arena arena;

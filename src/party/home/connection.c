@@ -79,7 +79,7 @@ fallible connection_authority_read(struct arena *arena, struct bytes bytes, stru
     return OK;
 }
 
-static fallible read_host(struct arena *arena, struct bytes bytes, struct connection_host *out)
+fallible connection_host_read(struct arena *arena, struct bytes bytes, struct connection_host *out)
 {
     static const char *const members[] = {"type", "host", "token", "ca", NULL};
     scoped_json *file = NULL;
@@ -120,7 +120,7 @@ static fallible check(struct arena *arena, struct text party, struct bytes file,
     }
     if (text_is(type, "connection/host/1")) {
         struct connection_host host;
-        return read_host(arena, file, &host);
+        return connection_host_read(arena, file, &host);
     }
     if (text_is(type, "connection/simulation/1")) {
         struct connection_simulation simulation;
@@ -176,7 +176,7 @@ fallible connection_host_open(struct arena *arena, const char *folder, struct co
 {
     struct bytes file;
     REQUIRE(result_is_ok(open_file(arena, folder, "host.json", &file)), NOT_FOUND, "connection.host.missing");
-    return read_host(arena, file, out);
+    return connection_host_read(arena, file, out);
 }
 
 fallible connection_simulation_open(struct arena *arena, const char *folder,

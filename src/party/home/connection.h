@@ -53,5 +53,6 @@ fallible connection_host_open(struct arena *arena, const char *folder, struct co
 fallible connection_simulation_open(struct arena *arena, const char *folder,
                                     struct connection_simulation *out);
 /* The same from the bytes of a file. */
+fallible connection_host_read(struct arena *arena, struct bytes file, struct connection_host *out);
 fallible connection_vault_read(struct arena *arena, struct bytes file, struct connection_vault *out);
 fallible connection_authority_read(struct arena *arena, struct bytes file, struct connection_authority *out);

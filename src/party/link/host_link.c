@@ -10,15 +10,22 @@
 enum { CALL_TIMEOUT_MS = 60 * 1000, UPLOAD_TIMEOUT_MS = 3600 * 1000 };
 #define ANSWER_BYTES_MAX ((uint64_t)512 * 1024 * 1024)
 
-fallible host_link_open(struct arena *arena, const char *folder, struct host_link *out)
+fallible host_link_open_connection(struct arena *arena, const struct connection_host *connection,
+                                   struct host_link *out)
 {
-    struct host_link link = {0};
-    TRY(connection_host_open(arena, folder, &link.connection));
-    TRY(arena_printf(arena, &link.authorization, "Bearer %.*s", TEXT_ARGS(link.connection.token)));
-    struct http_client_options options = {.ca_pem = bytes_of_text(link.connection.ca), .user_agent = "truce"};
+    struct host_link link = {.connection = *connection};
+    TRY(arena_printf(arena, &link.authorization, "Bearer %.*s", TEXT_ARGS(connection->token)));
+    struct http_client_options options = {.ca_pem = bytes_of_text(connection->ca), .user_agent = "truce"};
     TRY(http_client_open(&options, &link.client));
     *out = link;
     return OK;
+}
+
+fallible host_link_open(struct arena *arena, const char *folder, struct host_link *out)
+{
+    struct connection_host connection;
+    TRY(connection_host_open(arena, folder, &connection));
+    return host_link_open_connection(arena, &connection, out);
 }
 
 void host_link_close(struct host_link *link)

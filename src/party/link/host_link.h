@@ -17,6 +17,9 @@ struct host_link {
 
 /* Connects with the party's host.json. NOT_FOUND "connection.host.missing". */
 fallible host_link_open(struct arena *arena, const char *folder, struct host_link *out);
+/* With a connection that is at hand: the texts of `connection` must outlive the link. */
+fallible host_link_open_connection(struct arena *arena, const struct connection_host *connection,
+                                   struct host_link *out);
 void host_link_close(struct host_link *link);
 #define scoped_host_link defer(host_link_close) struct host_link
 
