@@ -86,7 +86,7 @@ static fallible serve(const struct world *world, struct arena *arena, int count,
     struct host *host;
     program_block_signals();
     TRY(connect_options(arena, count, arguments, folder));
-    TRY(host_open(world, folder, program_option(count, arguments, "trace"), &host));
+    TRY(host_open(world, arena, folder, program_option(count, arguments, "trace"), &host));
     struct text port_file = program_option(count, arguments, "port-file");
     struct result result = program_announce(host_url(host), host_port(host), port_file);
     if (result_is_ok(result)) {

@@ -239,7 +239,8 @@ static fallible open_parts(struct host *host, struct text folder, struct text tr
     return OK;
 }
 
-fallible host_open(const struct world *world, struct text folder, struct text trace_file, struct host **out)
+fallible host_open(const struct world *world, struct arena *arena, struct text folder, struct text trace_file,
+                   struct host **out)
 {
     struct host *host = calloc(1, sizeof *host);
     REQUIRE(host != NULL, NO_MEMORY, "host.memory");
@@ -248,8 +249,8 @@ fallible host_open(const struct world *world, struct text folder, struct text tr
     arena_init(&host->arena, ARENA_BYTES);
     struct result result = open_parts(host, folder, trace_file);
     if (!result_is_ok(result)) {
-        /* What `where` points to goes with the arena. */
-        result.where = NULL;
+        /* What `where` points to goes with the host's own arena. */
+        result.where = result.where == NULL ? NULL : arena_where(arena, "%s", result.where);
         host_close(host, 0);
         return result;
     }

@@ -24,8 +24,10 @@ fallible host_connect(struct arena *arena, struct text folder, struct text file)
 struct host;
 
 /* Starts everything in a folder that host_init made. `trace_file` may be empty. CONFLICT "host.folder.in_use"
- * while another process serves it. Jobs that the former process left are queued again. */
-fallible host_open(const struct world *world, struct text folder, struct text trace_file, struct host **out);
+ * while another process serves it; `where` of a failure lives in the arena. Jobs that the former process left
+ * are queued again. */
+fallible host_open(const struct world *world, struct arena *arena, struct text folder, struct text trace_file,
+                   struct host **out);
 
 struct text host_url(const struct host *host);
 uint16_t host_port(const struct host *host);
