@@ -289,6 +289,28 @@ def test_upload_again_and_stack_again(place):
             "TRUCE_ATTEST_URL", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")]
 
 
+def test_upload_goes_on_where_it_was_interrupted(place):
+    place.truce("dataset", "seal", "sales", place.folder / "sales.csv", "--party", "shop", "--entity", "none", "--version", "2")
+    folder = place.home / "parties/shop/datasets/sales/2"
+    host = json.loads((place.home / "stack/host/host.json").read_text())
+    base = f"{host['host']}/v1/datasets/shop/sales/2"
+    part = (folder / "parts/000000.sealed").read_bytes()
+    half = len(part) // 2
+    (place.folder / "half").write_bytes(part[:half])
+
+    def curl(*words):
+        return subprocess.run(["curl", "-sSf", "--cacert", place.home / "stack/ca.pem", "-H", f"Authorization: Bearer {host['token']}",
+                               *words], check=True, stdout=subprocess.PIPE, text=True).stdout.lower()
+
+    for name in ("manifest", "policy"):
+        curl("-X", "PUT", "-H", "Content-Type: application/json", "--data-binary", f"@{folder}/{name}.json", f"{base}/{name}")
+    curl("-T", place.folder / "half", "-H", f"Content-Range: bytes 0-{half - 1}/{len(part)}", f"{base}/parts/0/sealed")
+    assert f"upload-offset: {half}" in curl("-I", f"{base}/parts/0/sealed")
+    place.truce("dataset", "upload", "sales", "--version", "2", "--party", "shop")
+    state = curl("-I", f"{base}/parts/0/sealed")
+    assert " 200" in state.splitlines()[0] and f"upload-offset: {len(part)}" in state
+
+
 def test_a_result_of_before_a_rotation(place, run):
     shutil.copytree(place.home / "parties/town", place.folder / "kept")
     try:

@@ -216,7 +216,8 @@ static fallible run_open(struct invocation *invocation)
     TRY(decrypt(invocation, &opening));
     TRY(result_frame_parse(invocation->arena, buffer_view(&opening.plaintext), &frame));
     TRY(check_frame(&opening, &frame));
-    screen_note(&invocation->screen, "The receipt verifies: this is the answer to run %.*s.", TEXT_ARGS(frame.run));
+    screen_note(&invocation->screen, "The receipt verifies: this is the answer to run %.*s.",
+                TEXT_ARGS(frame.run));
     TRY(keep_documents(invocation, &opening));
     if (out != NULL || !invocation->screen.json) {
         TRY(write_table(invocation, &frame, format, out != NULL ? out : "-"));

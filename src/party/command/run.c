@@ -273,10 +273,12 @@ static fallible report(struct invocation *invocation, struct asking *asking, str
     TRY(digest_to_text(invocation->arena, &request.document.digest, &digest));
     TRY(json_set_text(json, "run", asking->request.run));
     TRY(json_set_text(json, "request", digest));
-    screen_line(&invocation->screen, "%.*s", TEXT_ARGS(asking->request.run)); /* so that a script can take it */
+    screen_line(&invocation->screen, "%.*s",
+                TEXT_ARGS(asking->request.run)); /* so that a script can take it */
     if (option_given(&invocation->options, "wait")) {
         TRY(json_set_text(json, "state", TEXT("done")));
-        screen_note(&invocation->screen, "open the answer: truce result open %.*s", TEXT_ARGS(asking->request.run));
+        screen_note(&invocation->screen, "open the answer: truce result open %.*s",
+                    TEXT_ARGS(asking->request.run));
     }
     return screen_json(&invocation->screen, json);
 }

@@ -135,17 +135,16 @@ fallible vault_open(struct arena *arena, const char *folder, struct vault *out)
     return OK;
 }
 
-/* One call with a JSON body (NULL for none) and a JSON answer. `path` starts with '/'. */
-static fallible call_vault(struct vault *vault, struct arena *arena, enum http_method method,
-                           const char *path, const json_t *body, json_t **out)
+/* One call with a JSON body (NULL for none) and a JSON answer. */
+static fallible call_url(struct vault *vault, struct arena *arena, enum http_method method, struct text url,
+                         const json_t *body, json_t **out)
 {
     struct http_call call = {
         .method = method,
+        .url = url,
         .headers = {{"Authorization", vault->authorization}, {"Content-Type", TEXT("application/json")}},
     };
     struct http_answer answer = {0};
-    TRY(arena_printf(arena, &call.url, "%.*s%s?api-version=" API_VERSION, TEXT_ARGS(vault->connection.vault),
-                     path));
     if (body != NULL) {
         struct text text;
         TRY(json_encode_text(arena, body, &text));
@@ -157,6 +156,16 @@ static fallible call_vault(struct vault *vault, struct arena *arena, enum http_m
         return (struct result){result.code, "vault.refused", error_words(arena, answer.body)};
     }
     return json_decode(answer.body, out);
+}
+
+/* `path` starts with '/'. */
+static fallible call_vault(struct vault *vault, struct arena *arena, enum http_method method,
+                           const char *path, const json_t *body, json_t **out)
+{
+    struct text url;
+    TRY(arena_printf(arena, &url, "%.*s%s?api-version=" API_VERSION, TEXT_ARGS(vault->connection.vault),
+                     path));
+    return call_url(vault, arena, method, url, body, out);
 }
 
 static fallible make_creation(struct bytes policy, int64_t expires, json_t *body)
@@ -285,7 +294,37 @@ fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text
     return OK;
 }
 
+/* The next page's address, which must be the vault's own: the token goes there. Empty at the end. */
+static fallible next_page(struct vault *vault, struct arena *arena, const json_t *page, struct text *out)
+{
+    struct text prefix;
+    struct text next;
+    *out = (struct text){0};
+    if (!result_is_ok(json_get_text(page, "nextLink", &next))) {
+        return OK;
+    }
+    TRY(arena_printf(arena, &prefix, "%.*s/truce/releases?", TEXT_ARGS(vault->connection.vault)));
+    REQUIRE(text_starts_with(next, prefix), UNTRUSTED, "vault.next_link");
+    return arena_copy_text(arena, next, out);
+}
+
 fallible vault_releases(struct vault *vault, struct arena *arena, json_t **out)
 {
-    return call_vault(vault, arena, HTTP_GET, "/truce/releases", NULL, out);
+    scoped_json *all = json_object();
+    json_t *rows = json_array();
+    struct text url;
+    TRY(json_set(all, "value", rows));
+    TRY(arena_printf(arena, &url, "%.*s/truce/releases", TEXT_ARGS(vault->connection.vault)));
+    for (size_t page = 0; url.size > 0; page++) {
+        scoped_json *answer = NULL;
+        json_t *value;
+        REQUIRE(page < VAULT_RELEASE_PAGES_MAX, LIMIT, "vault.releases.too_many");
+        TRY(call_url(vault, arena, HTTP_GET, url, NULL, &answer));
+        TRY(json_get_array(answer, "value", &value));
+        REQUIRE(json_array_extend(rows, value) == 0, NO_MEMORY, "vault.memory");
+        TRY(next_page(vault, arena, answer, &url));
+    }
+    *out = all;
+    all = NULL;
+    return OK;
 }

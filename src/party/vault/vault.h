@@ -9,7 +9,7 @@
 #include "party/home/connection.h"
 #include "service/http/client.h"
 
-enum { VAULT_RSA_BITS = 3072 };
+enum { VAULT_RSA_BITS = 3072, VAULT_RELEASE_PAGES_MAX = 1000 };
 
 struct vault {
     struct http_client client;
@@ -37,5 +37,5 @@ fallible vault_create_release_key(struct vault *vault, struct arena *arena, stru
                                   struct bytes policy, int64_t expires, struct vault_key *out);
 /* Stops all further releases of a key version. */
 fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text name, struct text version);
-/* The vault's own record of releases (truce-vault only): GET /truce/releases. */
+/* The vault's own record of releases, all pages: {"value":[…]} (doc/formats.md §8; truce-vault only). */
 fallible vault_releases(struct vault *vault, struct arena *arena, json_t **out);
