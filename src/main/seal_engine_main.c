@@ -1,5 +1,5 @@
-/* truce-seal-engine: a party's reader of its own local files (party/seal_engine/seal_engine.h), on the stream socket
- * that it inherits as descriptor 3. */
+/* truce-seal-engine: a party's reader of its own local files (party/seal_engine/seal_engine.h), on the stream
+ * socket that it inherits as descriptor 3. */
 #include "party/seal_engine/seal_engine.h"
 
 enum { STREAM_DESCRIPTOR = 3 };
