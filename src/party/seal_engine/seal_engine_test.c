@@ -85,8 +85,8 @@ static void parts_keep_the_order_and_hash_as_checked(void **state)
     for (size_t i = 0; i < 4; i++) {
         static const char *const requests[] = {
             "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
-            "{\"op\":\"part\",\"first\":100000,\"count\":100000,\"row_group_rows\":20480,\"compression\":"
-            "\"zstd\"}",
+            ("{\"op\":\"part\",\"first\":100000,\"count\":100000,\"row_group_rows\":20480,\"compression\":"
+             "\"zstd\"}"),
             "{\"op\":\"check\",\"first\":100001,\"count\":100000}",
             "{\"op\":\"check\",\"first\":100000,\"count\":100000}",
         };
