@@ -1,8 +1,10 @@
-/*~ truce-room: the program that is measured and attested. Built once per family of TEE; this build's family is linked in
- *~ from room_family_*.c, so that a room for simulation cannot become one for hardware by an argument.
+/*~ truce-room: the program that is measured and attested. Built once per family of TEE; this build's family
+ *is linked in ~ from room_family_*.c, so that a room for simulation cannot become one for hardware by an
+ *argument.
  *~
- *~ The tour: start the query program's spawner, measure both programs, open the collector of evidence, connect the one
- *~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve. Nothing is opened after that. */
+ *~ The tour: start the query program's spawner, measure both programs, open the collector of evidence,
+ *connect the one ~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve.
+ *Nothing is opened after that. */
 #include "base/encode.h"
 #include "base/json.h"
 #include "crypto/library.h"
@@ -81,12 +83,17 @@ static fallible parse_option(int option, const char *value, struct options *opti
 static fallible parse_options(int count, char **arguments, struct options *out)
 {
     static const struct option known[] = {
-        {"host", required_argument, NULL, 'h'},          {"query", required_argument, NULL, 'q'},
-        {"threads", required_argument, NULL, 't'},       {"ciphertext-mb", required_argument, NULL, 'c'},
-        {"engine-memory-mb", required_argument, NULL, 'e'}, {0},
+        {"host", required_argument, NULL, 'h'},
+        {"query", required_argument, NULL, 'q'},
+        {"threads", required_argument, NULL, 't'},
+        {"ciphertext-mb", required_argument, NULL, 'c'},
+        {"engine-memory-mb", required_argument, NULL, 'e'},
+        {0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    *out = (struct options){.threads = cores < 1 ? 1 : cores > ROOM_THREADS_MAX ? ROOM_THREADS_MAX : (uint64_t)cores,
+    *out = (struct options){.threads = cores < 1                  ? 1
+                                       : cores > ROOM_THREADS_MAX ? ROOM_THREADS_MAX
+                                                                  : (uint64_t)cores,
                             .ciphertext_mb = 4096,
                             .engine_memory_mb = 4096};
     REQUIRE(count >= 2, INVALID, "options.command");
@@ -115,7 +122,8 @@ static fallible find_beside(struct arena *arena, const char *name, const char **
     return OK;
 }
 
-static fallible measure(struct arena *arena, const struct spawner *spawner, struct bytes *out, struct text *out_lines)
+static fallible measure(struct arena *arena, const struct spawner *spawner, struct bytes *out,
+                        struct text *out_lines)
 {
     struct measurement_list *list;
     TRY(ARENA_NEW(arena, struct measurement_list, &list));

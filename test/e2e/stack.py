@@ -2,13 +2,17 @@
 
 Everything goes through the command line, as a person would do it. `Stack(folder, parties)` starts; `close()` stops.
 """
+import contextlib
 import json
 import os
 import pathlib
 import shutil
-import subprocess
-import urllib.request
+import signal
 import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("TRUCE_BUILD", ROOT / "build")).resolve()
@@ -90,6 +94,35 @@ class Stack:
     def service_folder(self, name):
         """The folder of a service of the stack: attest, host, room, vault-PARTY; logs are in run."""
         return self.home / "stack" / name
+
+    @contextlib.contextmanager
+    def other_room(self, *options, program=PROGRAMS / "truce-room-sim"):
+        """While it lasts, the stack's room is one that is started by hand with these options."""
+        self.stop_room()
+        command = [str(program), "serve", str(self.service_folder("room")), "--host",
+                   str(self.service_folder("host") / "room.sock"), *map(str, options)]
+        room = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            self.wait_for_rooms(1)
+            yield room
+        finally:
+            room.kill()
+            room.wait()
+            self.wait_for_rooms(0)
+            self.up()
+            self.wait_for_rooms(1)
+
+    def stop_room(self):
+        pid = int((self.service_folder("run") / "room.pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.wait_for_rooms(0)
+
+    def wait_for_rooms(self, count):
+        for _ in range(300):
+            if json.loads(self.host("GET", "/v1/health")[1])["rooms"] == count:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the host has not {count} rooms")
 
     # ---- Datasets, contracts, runs ----
 

@@ -74,6 +74,14 @@ def test_the_answer_is_the_same_on_every_run(world):
     assert all(world.answer(world.contract, "spending", "bank", parameters) == first for _ in range(2))
 
 
+def test_the_answer_is_the_same_on_every_number_of_threads(world):
+    parameters = {"age": 25, "since": "2026-02-01"}
+    first = world.answer(world.contract, "spending", "bank", parameters)
+    for threads in (1, 2, 5, 16):
+        with world.other_room("--threads", threads):
+            assert world.answer(world.contract, "spending", "bank", parameters) == first
+
+
 def test_every_recipient_opens_it_and_the_request_tells_who(world):
     run = world.run(world.contract, "spending", "bank", {"age": 20, "since": "2026-01-01"}, options=("--recipient", "shop"))
     assert rows(world.open(run, "shop"))[1:] == expected(world, 20, "2026-01-01")

@@ -13,10 +13,10 @@ import pytest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TRUCE_BUILD", SOURCE / "build"))
 TOOL = BUILD / "src" / "party" / "dataset" / "seal-tool"
-QUERY = BUILD / "src" / "main" / "truce-query"
+ENGINE = BUILD / "src" / "main" / "truce-seal-engine"
 CANARY = "canary-3f1d9a"
 
-pytestmark = pytest.mark.skipif(not QUERY.exists(), reason="truce-query is not built (configure with -Dduckdb=…)")
+pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="truce-seal-engine is not built (configure with -Dduckdb=…)")
 
 
 class Owner:
@@ -28,7 +28,7 @@ class Owner:
         (folder / "tmp").mkdir()
 
     def command(self, out, *source, rows=0, threads=0):
-        return [TOOL, "seal", self.keys, self.folder / out, QUERY, str(rows), str(threads), *map(str, source)]
+        return [TOOL, "seal", self.keys, self.folder / out, ENGINE, str(rows), str(threads), *map(str, source)]
 
     def run(self, command):
         return subprocess.run(command, capture_output=True, text=True, env=self.environment)

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/reader.h"
 #include "edge/query_wire.h"
-#include "query/unsealed.h"
+#include "party/seal_engine/seal_engine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static fallible spawn(const char *program, int socket, int *out_process)
 {
     posix_spawn_file_actions_t actions;
     REQUIRE(posix_spawn_file_actions_init(&actions) == 0, NO_MEMORY, "dataset.source.program");
-    char *const arguments[] = {(char *)(uintptr_t)program, (char[]){"--unsealed"}, NULL};
+    char *const arguments[] = {(char *)(uintptr_t)program, NULL};
     pid_t process = -1;
     bool started = posix_spawn_file_actions_adddup2(&actions, socket, CHILD_SOCKET) == 0 &&
                    posix_spawn_file_actions_addclosefrom_np(&actions, CHILD_SOCKET + 1) == 0 &&
@@ -68,7 +68,7 @@ static fallible send_request(struct query_source *source, const json_t *request)
     scoped_buffer text;
     buffer_init(&text, REQUEST_BYTES_MAX);
     TRY(json_encode(request, &text));
-    struct result sent = query_frame_send(source->socket, UNSEALED_FRAME_REQUEST, buffer_view(&text));
+    struct result sent = query_frame_send(source->socket, SEAL_ENGINE_FRAME_REQUEST, buffer_view(&text));
     REQUIRE(result_is_ok(sent), UNAVAILABLE, "dataset.source.ended");
     return OK;
 }
@@ -104,12 +104,12 @@ static fallible receive(struct query_source *source, uint8_t want, const struct 
         if (kind == want) {
             return OK;
         }
-        if (kind == UNSEALED_FRAME_PROGRESS) {
+        if (kind == SEAL_ENGINE_FRAME_PROGRESS) {
             hear_progress(source, buffer_view(payload));
-        } else if (kind == UNSEALED_FRAME_DATA && sink != NULL) {
+        } else if (kind == SEAL_ENGINE_FRAME_DATA && sink != NULL) {
             TRY(sink->add(sink->self, buffer_view(payload)));
         } else {
-            REQUIRE(kind == UNSEALED_FRAME_REFUSED, INTERNAL, "dataset.source.frame");
+            REQUIRE(kind == SEAL_ENGINE_FRAME_REFUSED, INTERNAL, "dataset.source.frame");
             return keep_refusal(source, buffer_view(payload));
         }
     }
@@ -145,7 +145,7 @@ static fallible ask_rows(struct query_source *source, json_t *request, struct so
     TRY(send_request(source, request));
     defer(release_payload) struct buffer payload;
     buffer_init(&payload, QUERY_FRAME_BYTES_MAX);
-    TRY(receive(source, UNSEALED_FRAME_END, sink, &payload));
+    TRY(receive(source, SEAL_ENGINE_FRAME_END, sink, &payload));
     scoped_json *answer = NULL;
     struct text hash;
     struct source_seen seen;
@@ -238,7 +238,7 @@ static fallible open_child(struct arena *arena, const struct query_source_option
     TRY(ask_open(options, source));
     scoped_buffer payload;
     buffer_init(&payload, QUERY_FRAME_BYTES_MAX);
-    TRY(receive(source, UNSEALED_FRAME_SCHEMA, NULL, &payload));
+    TRY(receive(source, SEAL_ENGINE_FRAME_SCHEMA, NULL, &payload));
     scoped_json *schema = NULL;
     TRY(json_decode(buffer_view(&payload), &schema));
     return take_columns(arena, schema, &source->source);

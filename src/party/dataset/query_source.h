@@ -1,6 +1,6 @@
-/* dataset/query_source.h: local files and SQL over them as a source, through `truce-query --unsealed`.
+/* dataset/query_source.h: local files and SQL over them as a source, through `truce-seal-engine`.
  *
- * DuckDB reads Parquet, CSV and JSON in a child process; this end speaks its protocol (query/unsealed.h) over
+ * DuckDB reads Parquet, CSV and JSON in a child process; this end speaks its protocol (party/seal_engine/seal_engine.h) over
  * a socket. The child ends when the source is closed or this process dies. It writes no files. One thread at
  * a time. */
 #pragma once
@@ -13,7 +13,7 @@ enum { QUERY_SOURCE_MESSAGE_BYTES = 4096, QUERY_SOURCE_ROW_GROUP_ROWS = 122880 }
 enum query_source_format { QUERY_SOURCE_PARQUET, QUERY_SOURCE_CSV, QUERY_SOURCE_JSON };
 
 struct query_source_options {
-    const char *program; /* path of truce-query */
+    const char *program; /* path of truce-seal-engine */
     struct text sql;     /* a query over local files, or empty: then files of one format, in this order */
     const struct text *files;
     size_t file_count;

@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "edge/query_wire.h"
 #include "party/process/process.h"
-#include "query/unsealed.h"
+#include "party/seal_engine/seal_engine.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -149,7 +149,7 @@ static fallible send_request(int stream, const json_t *request)
     struct text text;
     arena_init(&arena, 1024 * 1024);
     TRY(json_encode_text(&arena, request, &text));
-    return query_frame_send(stream, UNSEALED_FRAME_REQUEST, bytes_of_text(text));
+    return query_frame_send(stream, SEAL_ENGINE_FRAME_REQUEST, bytes_of_text(text));
 }
 
 /* Frames up to the one that ends an answer; data goes to `out`. */
@@ -161,8 +161,8 @@ static fallible receive_answer(int stream, uint8_t want, struct buffer *payload,
         if (kind == want) {
             return OK;
         }
-        REQUIRE(kind != UNSEALED_FRAME_REFUSED, UNSUPPORTED, "result.parquet.refused");
-        if (kind == UNSEALED_FRAME_DATA) {
+        REQUIRE(kind != SEAL_ENGINE_FRAME_REFUSED, UNSUPPORTED, "result.parquet.refused");
+        if (kind == SEAL_ENGINE_FRAME_DATA) {
             TRY(buffer_add(out, buffer_view(payload)));
         }
     }
@@ -185,7 +185,7 @@ static fallible ask_for_parquet(struct arena *arena, int stream, const struct re
     TRY(json_set_text(source, "sql", buffer_text(&sql)));
     TRY(json_set_text(open, "op", TEXT("open")));
     TRY(send_request(stream, open));
-    TRY(receive_answer(stream, UNSEALED_FRAME_SCHEMA, &payload, out));
+    TRY(receive_answer(stream, SEAL_ENGINE_FRAME_SCHEMA, &payload, out));
     TRY(json_decode(buffer_view(&payload), &schema));
     TRY(json_get_i64(schema, "rows", &rows));
     TRY(json_set_text(part, "op", TEXT("part")));
@@ -194,7 +194,7 @@ static fallible ask_for_parquet(struct arena *arena, int stream, const struct re
     TRY(json_set_i64(part, "row_group_rows", 122880));
     TRY(json_set_text(part, "compression", TEXT("zstd")));
     TRY(send_request(stream, part));
-    return receive_answer(stream, UNSEALED_FRAME_END, &payload, out);
+    return receive_answer(stream, SEAL_ENGINE_FRAME_END, &payload, out);
 }
 
 static fallible make_parquet(struct arena *arena, const struct result_frame *frame, const char *program,
@@ -202,14 +202,14 @@ static fallible make_parquet(struct arena *arena, const struct result_frame *fra
 {
     defer(close_descriptor) int memory = -1;
     TRY(hold_in_memory(frame->csv, &memory));
-    const char *const words[] = {program, "--unsealed", NULL};
+    const char *const words[] = {program, NULL};
     scoped_process process = {.socket = -1};
     TRY(process_start(words, &process));
     return ask_for_parquet(arena, process.socket, frame, memory, out);
 }
 
 fallible table_file_convert(struct arena *arena, const struct result_frame *frame, const char *format,
-                            const char *query_program, struct buffer *out)
+                            const char *seal_engine, struct buffer *out)
 {
     if (strcmp(format, "csv") == 0) {
         return buffer_add(out, frame->csv);
@@ -218,7 +218,7 @@ fallible table_file_convert(struct arena *arena, const struct result_frame *fram
         return table_file_json_lines(arena, frame, out);
     }
     if (strcmp(format, "parquet") == 0) {
-        return make_parquet(arena, frame, query_program, out);
+        return make_parquet(arena, frame, seal_engine, out);
     }
     return FAIL(UNSUPPORTED, "result.format.arrow");
 }

@@ -56,6 +56,9 @@ static inline bool json_has(const json_t *object, const char *name)
  * document of ours has fixed members. */
 fallible json_only(struct arena *arena, const json_t *object, const char *const names[]);
 
+/* For `s%` in jansson's json_pack: json_pack("{s:s%}", "name", TEXT_SIZED(name)) */
+#define TEXT_SIZED(text_) ((text_).data ? (text_).data : ""), ((text_).size)
+
 /* Construction that does not hide a failed allocation: jansson reports it as NULL. NO_MEMORY. The value
  * is taken over, also on failure. */
 fallible json_set(json_t *object, const char *name, json_t *value);

@@ -252,11 +252,9 @@ static fallible check_grant_versions(const struct bundle *bundle, const struct g
     return OK;
 }
 
-fallible bundle_verify(struct arena *arena, struct bundle *bundle, const struct contract_known_party known[],
-                       size_t known_count)
+static fallible verify_below_contract(struct arena *arena, struct bundle *bundle)
 {
     const struct contract *contract = &bundle->contract;
-    TRY(contract_verify(arena, contract, known, known_count));
     for (size_t i = 0; i < contract->dataset_count; i++) {
         TRY(bundle_check_dataset(arena, contract, i, &bundle->manifests[i], &bundle->policies[i]));
     }
@@ -268,6 +266,19 @@ fallible bundle_verify(struct arena *arena, struct bundle *bundle, const struct 
         TRY(run_request_verify(arena, &bundle->run_request, contract, &bundle->query));
     }
     return OK;
+}
+
+fallible bundle_verify(struct arena *arena, struct bundle *bundle, const struct contract_known_party known[],
+                       size_t known_count)
+{
+    TRY(contract_verify(arena, &bundle->contract, known, known_count));
+    return verify_below_contract(arena, bundle);
+}
+
+fallible bundle_verify_unexplained(struct arena *arena, struct bundle *bundle)
+{
+    TRY(contract_verify_unexplained(arena, &bundle->contract));
+    return verify_below_contract(arena, bundle);
 }
 
 fallible bundle_check_time(const struct bundle *bundle, int64_t unix_seconds)

@@ -35,6 +35,8 @@ void bundle_release(struct bundle *bundle);
  * `query` when there is a run request. */
 fallible bundle_verify(struct arena *arena, struct bundle *bundle, const struct contract_known_party known[],
                        size_t known_count);
+/* The same with `contract_verify_unexplained`: for the room only. */
+fallible bundle_verify_unexplained(struct arena *arena, struct bundle *bundle);
 
 /* That the contract, every policy and the run request, if there, are valid at that time. */
 fallible bundle_check_time(const struct bundle *bundle, int64_t unix_seconds);

@@ -28,6 +28,37 @@ static struct result judge(struct arena *arena, const json_t *set, struct bundle
     return bundle_check_time(out, now);
 }
 
+/* The room compares the explain digests with each other, and everything else like everybody. */
+static void the_room_demands_one_explain_digest(void **state)
+{
+    static const struct {
+        enum test_trick trick;
+        const char *want_why; /* NULL: accepted */
+    } cases[] = {
+        {TEST_NO_TRICK, NULL},
+        {TEST_OTHER_EXPLAINS, NULL},
+        {TEST_OTHER_EXPLAIN, "contract.signature.explain"},
+        {TEST_UNSIGNED, "contract.signature.missing"},
+        {TEST_STRANGER, "contract.signature.stranger"},
+        {TEST_NO_GRANT_DIGEST, "contract.signature.grant_missing"},
+        {TEST_GRANT_BY_OTHER, "jws.signature"},
+        {TEST_RUN_BY_OTHER, "jws.signature"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scoped_arena arena;
+        arena_init(&arena, ARENA_BYTES);
+        struct test_change change = {TEST_CONTRACT, .trick = cases[i].trick};
+        scoped_json *set = test_set_make(&arena, *state, &change);
+        scoped_bundle bundle = {0};
+        assert_ok(bundle_parse(&arena, set, &bundle));
+        struct result result = bundle_verify_unexplained(&arena, &bundle);
+        assert_int_equal(result_is_ok(result), cases[i].want_why == NULL);
+        if (cases[i].want_why != NULL) {
+            assert_string_equal(result.why, cases[i].want_why);
+        }
+    }
+}
+
 static void a_good_set_is_accepted(void **state)
 {
     scoped_arena arena;
@@ -308,6 +339,7 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, .trick = TEST_UNSIGNED}, "contract.signature.missing", "insurer"},
     {{TEST_CONTRACT, .trick = TEST_STRANGER}, "contract.signature.stranger", "signatures[3]"},
     {{TEST_CONTRACT, .trick = TEST_OTHER_EXPLAIN}, "contract.signature.explain", "insurer"},
+    {{TEST_CONTRACT, .trick = TEST_OTHER_EXPLAINS}, "contract.signature.explain", "analyst"},
     {{TEST_CONTRACT, .trick = TEST_NO_EXPLAIN}, "json.member.missing", "contract.explain"},
     {{TEST_CONTRACT, .trick = TEST_NO_GRANT_DIGEST}, "contract.signature.grant_missing", "insurer"},
     {{TEST_CONTRACT, .trick = TEST_UNASKED_GRANT}, "contract.signature.grant_unexpected", "analyst"},
@@ -573,6 +605,7 @@ int main(void)
         cmocka_unit_test(the_address_book_is_asked),
         cmocka_unit_test(sealed_parameters_are_checked),
         cmocka_unit_test(the_explanation_cannot_be_imitated),
+        cmocka_unit_test(the_room_demands_one_explain_digest),
         cmocka_unit_test(a_draft_explains_like_the_contract),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

@@ -397,7 +397,7 @@ static json_t *header_of(const struct test_change *change, size_t party, struct 
     if (change->trick == TEST_UNASKED_GRANT) {
         has_grant = true;
     }
-    if (insurer && change->trick == TEST_OTHER_EXPLAIN) {
+    if ((insurer && change->trick == TEST_OTHER_EXPLAIN) || change->trick == TEST_OTHER_EXPLAINS) {
         explain.octets[0] ^= 1;
     }
     if (insurer && change->trick == TEST_OTHER_GRANT) {

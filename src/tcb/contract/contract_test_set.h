@@ -25,7 +25,8 @@ enum test_trick {
     TEST_UNSIGNED,          /* the insurer has not signed the contract */
     TEST_STRANGER,          /* somebody else has signed the contract too */
     TEST_OTHER_EXPLAIN,     /* the insurer signed another explain text */
-    TEST_NO_EXPLAIN,        /* ... or none */
+    TEST_OTHER_EXPLAINS,    /* everybody signed the same other explain text */
+    TEST_NO_EXPLAIN,        /* the insurer signed none */
     TEST_NO_GRANT_DIGEST,   /* the insurer's signature names no grant */
     TEST_OTHER_GRANT,       /* ... or another one */
     TEST_UNASKED_GRANT,     /* the analyst's signature names a grant */

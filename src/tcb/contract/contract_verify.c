@@ -81,6 +81,19 @@ static fallible refuse_strangers(struct arena *arena, const struct contract *con
     return OK;
 }
 
+static fallible verify_all(struct arena *arena, const struct contract *contract, const struct digest *explain)
+{
+    TRY(refuse_strangers(arena, contract));
+    for (size_t i = 0; i < contract->party_count; i++) {
+        struct result result = verify_party(contract, &contract->parties[i], explain);
+        if (!result_is_ok(result)) {
+            result.where = contract->parties[i].name.data;
+            return result;
+        }
+    }
+    return OK;
+}
+
 fallible contract_verify(struct arena *arena, const struct contract *contract,
                          const struct contract_known_party known[], size_t known_count)
 {
@@ -89,13 +102,10 @@ fallible contract_verify(struct arena *arena, const struct contract *contract,
     if (known != NULL) {
         TRY(contract_check_known(contract, known, known_count));
     }
-    TRY(refuse_strangers(arena, contract));
-    for (size_t i = 0; i < contract->party_count; i++) {
-        struct result result = verify_party(contract, &contract->parties[i], &explain);
-        if (!result_is_ok(result)) {
-            result.where = contract->parties[i].name.data;
-            return result;
-        }
-    }
-    return OK;
+    return verify_all(arena, contract, &explain);
+}
+
+fallible contract_verify_unexplained(struct arena *arena, const struct contract *contract)
+{
+    return verify_all(arena, contract, &contract->parties[0].explain);
 }

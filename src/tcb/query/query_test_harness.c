@@ -1,6 +1,6 @@
 #include "query/query_test_harness.h"
 
-#include "query/unsealed.h"
+#include "party/seal_engine/seal_engine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *program_path(void)
+static const char *program_path(const char *variable)
 {
-    const char *path = getenv("TRUCE_QUERY");
+    const char *path = getenv(variable);
     assert_non_null(path);
     return path;
 }
@@ -38,13 +38,13 @@ void harness_party_start(struct harness_party *party)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     party->pid = fork();
     if (party->pid == 0) {
-        char *const arguments[] = {(char *)"truce-query", (char *)"--unsealed", NULL};
+        char *const arguments[] = {(char *)"truce-seal-engine", NULL};
         char *const environment[] = {NULL};
         if (pair[1] == 3) {
             pair[1] = dup(pair[1]);
         }
         dup2(pair[1], 3);
-        execve(program_path(), arguments, environment);
+        execve(program_path("TRUCE_SEAL_ENGINE"), arguments, environment);
         _exit(126);
     }
     close(pair[1]);
@@ -66,14 +66,14 @@ uint8_t harness_party_ask(struct harness_party *party, const char *request, stru
     scoped_buffer payload;
     buffer_init(&payload, 8 << 20);
     uint8_t kind = 0;
-    harness_ok(query_frame_send(party->stream, UNSEALED_FRAME_REQUEST, bytes_of_text(text_of(request))));
+    harness_ok(query_frame_send(party->stream, SEAL_ENGINE_FRAME_REQUEST, bytes_of_text(text_of(request))));
     for (;;) {
         harness_ok(query_frame_receive(party->stream, &payload, &kind));
-        if (kind == UNSEALED_FRAME_DATA) {
+        if (kind == SEAL_ENGINE_FRAME_DATA) {
             if (data != NULL) {
                 harness_ok(buffer_add(data, buffer_view(&payload)));
             }
-        } else if (kind != UNSEALED_FRAME_PROGRESS) {
+        } else if (kind != SEAL_ENGINE_FRAME_PROGRESS) {
             break;
         }
     }
@@ -91,7 +91,7 @@ void harness_dataset_make(struct harness_dataset *dataset, const char *source, u
     harness_party_start(&party);
     snprintf(request, sizeof request, "{\"op\":\"open\",\"source\":%s,\"threads\":2}", source);
     uint8_t kind = harness_party_ask(&party, request, NULL, &answer);
-    if (kind != UNSEALED_FRAME_SCHEMA) {
+    if (kind != SEAL_ENGINE_FRAME_SCHEMA) {
         fail_msg("%s", json_string_value(json_object_get(answer, "message")));
     }
     harness_ok(json_get_u64(answer, "rows", INT64_MAX, &rows));
@@ -105,7 +105,7 @@ void harness_dataset_make(struct harness_dataset *dataset, const char *source, u
                  "\"compression\":\"zstd\"}",
                  (unsigned long long)first, (unsigned long long)part_rows);
         kind = harness_party_ask(&party, request, part, &end);
-        if (kind != UNSEALED_FRAME_END) {
+        if (kind != SEAL_ENGINE_FRAME_END) {
             fail_msg("%s", json_string_value(json_object_get(end, "message")));
         }
         uint64_t size = 0;
@@ -155,7 +155,7 @@ static void *room_serve(void *argument)
 
 void harness_room_start(struct harness_room *room)
 {
-    harness_ok(spawner_start(program_path(), &room->spawner));
+    harness_ok(spawner_start(program_path("TRUCE_QUERY"), &room->spawner));
 }
 
 void harness_room_stop(struct harness_room *room)

@@ -1,6 +1,6 @@
 /* query/query_test_harness.h: for tests: a small room and a small party around the real `truce-query`.
  *
- * The program's path comes from TRUCE_QUERY. Every failure of the harness itself fails the test. */
+ * The programs' paths come from TRUCE_QUERY and TRUCE_SEAL_ENGINE. Every failure of the harness itself fails the test. */
 #pragma once
 
 #include "base/json.h"
@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* A party's reader: `truce-query --unsealed` on a stream. */
+/* A party's reader: `truce-seal-engine`, on a stream. */
 struct harness_party {
     int stream;
     pid_t pid;

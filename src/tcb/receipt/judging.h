@@ -5,16 +5,10 @@
 #include "attest/evidence.h"
 #include "attest/runtime_data.h"
 #include "contract/bundle.h"
-#include "receipt/facts.h"
+#include "receipt/receipt.h"
 #include "receipt/verify.h"
 
 enum { JUDGING_TOKENS_MAX = CONTRACT_AUTHORITIES_MAX };
-
-struct judging_token {
-    struct text party, issuer, token;
-    const json_t *jwks;
-    json_t *claims; /* verified, owned */
-};
 
 struct judging {
     struct arena *arena;
@@ -31,7 +25,8 @@ struct judging {
     struct runtime_data runtime;
     struct evidence evidence;
     struct evidence_judgement judgement;
-    struct judging_token tokens[JUDGING_TOKENS_MAX];
+    struct receipt_token tokens[JUDGING_TOKENS_MAX];
+    json_t *claims[JUDGING_TOKENS_MAX]; /* of the tokens, verified, owned */
     size_t token_count;
     int64_t released; /* the newest `iat` of the tokens */
 };

@@ -3,165 +3,146 @@
 #include "base/encode.h"
 #include "crypto/signature_der.h"
 #include "jose/jws.h"
+#include "privacy/result_frame.h"
 
 enum { STATEMENT_SIZE_MAX = 16 * 1024 * 1024 };
 
-static fallible set_digest(json_t *object, const char *name, const struct digest *digest)
+static fallible set_query(json_t *predicate, const struct receipt_facts *facts, const struct contract_query *from)
 {
-    scoped_arena arena;
-    arena_init(&arena, 1024);
-    struct text text;
-    TRY(digest_to_text(&arena, digest, &text));
-    return json_set_text(object, name, text);
-}
-
-static fallible set_texts(json_t *object, const char *name, const struct receipt_texts *texts)
-{
-    TRY(json_set(object, name, json_array()));
-    json_t *list = json_object_get(object, name);
-    for (size_t i = 0; i < texts->count; i++) {
-        TRY(json_add_text(list, texts->items[i]));
-    }
-    return OK;
-}
-
-/* A new empty object as a member, or as the last item of an array. */
-static fallible open_object(json_t *parent, const char *name, json_t **out)
-{
-    TRY(json_set(parent, name, json_object()));
-    *out = json_object_get(parent, name);
-    return OK;
-}
-
-static fallible open_item(json_t *list, json_t **out)
-{
-    json_t *item = json_object();
-    TRY(json_add(list, item));
-    *out = item;
-    return OK;
-}
-
-static fallible set_query(json_t *predicate, const struct receipt_facts *facts)
-{
+    const struct run_request *request = &facts->documents->run_request;
     json_t *query;
-    TRY(open_object(predicate, "query", &query));
-    TRY(json_set_text(query, "name", facts->query));
-    TRY(set_digest(query, "canonical", &facts->query_canonical));
-    TRY(set_digest(query, "executed", &facts->query_executed));
-    TRY(json_set_text(query, "querier", facts->querier));
-    return set_texts(query, "recipients", &facts->recipients);
+    TRY(document_set_object(predicate, "query", &query));
+    TRY(json_set_text(query, "name", from->name));
+    TRY(document_set_digest(query, "canonical", &from->canonical));
+    TRY(document_set_digest(query, "executed", &facts->query_executed));
+    TRY(json_set_text(query, "querier", request->querier));
+    return document_set_names(query, "recipients", request->recipients, request->recipient_count);
 }
 
-static fallible set_inputs(json_t *predicate, const struct receipt_facts *facts)
+static fallible add_input(json_t *inputs, const struct bundle *documents, const struct contract_read *read)
 {
-    TRY(json_set(predicate, "inputs", json_array()));
-    json_t *list = json_object_get(predicate, "inputs");
-    for (size_t i = 0; i < facts->input_count; i++) {
-        const struct receipt_input *from = &facts->inputs[i];
-        json_t *input;
-        TRY(open_item(list, &input));
-        TRY(json_set_text(input, "dataset", from->dataset));
-        REQUIRE(from->version <= INT64_MAX, LIMIT, "receipt.version");
-        TRY(json_set_i64(input, "version", (int64_t)from->version));
-        TRY(set_digest(input, "manifest", &from->manifest));
-        TRY(set_digest(input, "data", &from->data));
-        TRY(set_digest(input, "policy", &from->policy));
-        TRY(set_texts(input, "columns", &from->columns));
+    const struct manifest *manifest = &documents->manifests[read->dataset];
+    json_t *input;
+    TRY(document_add_object(inputs, &input));
+    TRY(json_set_text(input, "dataset", manifest->dataset));
+    TRY(json_set_i64(input, "version", (int64_t)manifest->version));
+    TRY(document_set_digest(input, "manifest", &manifest->document.digest));
+    TRY(document_set_digest(input, "data", &manifest->data));
+    TRY(document_set_digest(input, "policy", &documents->policies[read->dataset].document.digest));
+    return document_set_names(input, "columns", read->columns, read->column_count);
+}
+
+static fallible add_rule(struct arena *arena, json_t *rules, const struct policy *policy)
+{
+    struct text rule;
+    if (policy_entity_is_none(&policy->entity)) {
+        TRY(arena_printf(arena, &rule, "%.*s:/entity=none", TEXT_ARGS(policy->dataset)));
+    } else {
+        TRY(arena_printf(arena, &rule, "%.*s:/output/min_entities=%llu", TEXT_ARGS(policy->dataset),
+                         (unsigned long long)policy->entity.min_entities));
     }
-    return OK;
+    return json_add_text(rules, rule);
 }
 
-static fallible set_decision(json_t *predicate, const struct receipt_facts *facts)
+static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate, const struct receipt_facts *facts,
+                                        const struct contract_query *query)
 {
-    json_t *decision;
-    TRY(open_object(predicate, "decision", &decision));
-    TRY(json_set_text(decision, "mode", facts->mode));
-    TRY(set_texts(decision, "rules", &facts->rules));
+    json_t *inputs, *decision, *rules;
+    TRY(document_set_array(predicate, "inputs", &inputs));
+    TRY(document_set_object(predicate, "decision", &decision));
+    TRY(json_set_text(decision, "mode", TEXT("approved")));
+    TRY(document_set_array(decision, "rules", &rules));
+    for (size_t i = 0; i < query->read_count; i++) {
+        TRY(add_input(inputs, facts->documents, &query->reads[i]));
+        TRY(add_rule(arena, rules, &facts->documents->policies[query->reads[i].dataset]));
+    }
     TRY(json_set_text(decision, "vetter", facts->vetter));
     return json_set_text(decision, "engine", facts->engine);
 }
 
-static fallible set_output(json_t *predicate, const struct receipt_facts *facts)
+static fallible set_output(struct arena *arena, json_t *predicate, const struct receipt_facts *facts,
+                           const struct contract_query *query)
 {
-    json_t *output, *column;
-    TRY(open_object(predicate, "output", &output));
-    TRY(json_set(output, "schema", json_array()));
-    for (size_t i = 0; i < facts->schema_count; i++) {
-        TRY(open_item(json_object_get(output, "schema"), &column));
-        TRY(json_set_text(column, "name", facts->schema[i].name));
-        TRY(json_set_text(column, "type", facts->schema[i].type));
-    }
-    TRY(json_set_text(output, "format", facts->format));
+    const struct bundle *documents = facts->documents;
+    json_t *output, *schema, *kids;
+    TRY(document_set_object(predicate, "output", &output));
+    TRY(document_set_array(output, "schema", &schema));
+    TRY(column_schema_build(query->output, query->output_count, schema));
+    TRY(json_set_text(output, "format", TEXT("csv")));
     REQUIRE(facts->size_class <= INT64_MAX, LIMIT, "receipt.size_class");
     TRY(json_set_i64(output, "size_class", (int64_t)facts->size_class));
-    return set_texts(output, "encrypted_to", &facts->encrypted_to);
+    TRY(document_set_array(output, "encrypted_to", &kids));
+    for (size_t i = 0; i < documents->run_request.recipient_count; i++) {
+        size_t party;
+        struct text kid;
+        TRY(contract_find_party(&documents->contract, documents->run_request.recipients[i], &party));
+        TRY(jws_kid(arena, &documents->contract.parties[party].result, &kid));
+        TRY(json_add_text(kids, kid));
+    }
+    return OK;
 }
 
-static fallible set_grants(json_t *predicate, const struct receipt_facts *facts)
+static fallible set_grants(json_t *predicate, const struct bundle *documents)
 {
-    TRY(json_set(predicate, "grants", json_array()));
-    for (size_t i = 0; i < facts->grant_count; i++) {
-        json_t *grant;
-        TRY(open_item(json_object_get(predicate, "grants"), &grant));
-        TRY(json_set_text(grant, "owner", facts->grants[i].owner));
-        TRY(set_digest(grant, "digest", &facts->grants[i].digest));
+    json_t *grants, *grant;
+    TRY(document_set_array(predicate, "grants", &grants));
+    for (size_t i = 0; i < documents->grant_count; i++) {
+        TRY(document_add_object(grants, &grant));
+        TRY(json_set_text(grant, "owner", documents->grants[i].owner));
+        TRY(document_set_digest(grant, "digest", &documents->grants[i].document.digest));
     }
     return OK;
 }
 
 static fallible set_attestation(json_t *predicate, const struct receipt_facts *facts)
 {
-    TRY(json_set(predicate, "attestation", json_array()));
+    json_t *tokens, *token;
+    TRY(document_set_array(predicate, "attestation", &tokens));
     for (size_t i = 0; i < facts->token_count; i++) {
-        json_t *token;
-        TRY(open_item(json_object_get(predicate, "attestation"), &token));
+        struct digest digest = digest_of(bytes_of_text(facts->tokens[i].token));
+        TRY(document_add_object(tokens, &token));
         TRY(json_set_text(token, "party", facts->tokens[i].party));
         TRY(json_set_text(token, "issuer", facts->tokens[i].issuer));
-        TRY(set_digest(token, "token", &facts->tokens[i].token));
+        TRY(document_set_digest(token, "token", &digest));
     }
     return OK;
 }
 
-static fallible set_predicate(json_t *statement, const struct receipt_facts *facts)
+static fallible set_predicate(struct arena *arena, json_t *statement, const struct receipt_facts *facts)
 {
+    const struct bundle *documents = facts->documents;
+    const struct contract_query *query = &documents->contract.queries[documents->query];
     json_t *predicate, *code, *time;
-    TRY(open_object(statement, "predicate", &predicate));
+    TRY(document_set_object(statement, "predicate", &predicate));
     TRY(json_set_base64url(predicate, "salt", digest_view(&facts->salt)));
-    TRY(set_digest(predicate, "contract", &facts->contract));
-    TRY(json_set_text(predicate, "run", facts->run));
-    TRY(set_digest(predicate, "run_request", &facts->run_request));
-    TRY(set_digest(predicate, "room", &facts->room));
-    TRY(set_query(predicate, facts));
-    TRY(set_inputs(predicate, facts));
-    TRY(set_decision(predicate, facts));
-    TRY(set_output(predicate, facts));
-    TRY(set_grants(predicate, facts));
-    TRY(open_object(predicate, "code", &code));
+    TRY(document_set_digest(predicate, "contract", &documents->contract.document.digest));
+    TRY(json_set_text(predicate, "run", documents->run_request.run));
+    TRY(document_set_digest(predicate, "run_request", &documents->run_request.document.digest));
+    TRY(document_set_digest(predicate, "room", &facts->room));
+    TRY(set_query(predicate, facts, query));
+    TRY(set_inputs_and_decision(arena, predicate, facts, query));
+    TRY(set_output(arena, predicate, facts, query));
+    TRY(set_grants(predicate, documents));
+    TRY(document_set_object(predicate, "code", &code));
     TRY(json_set_text(code, "type", facts->code_type));
     TRY(json_set_text(code, "measurement", facts->code_measurement));
     TRY(set_attestation(predicate, facts));
-    TRY(set_digest(predicate, "runtime_data", &facts->runtime_data));
-    TRY(open_object(predicate, "time", &time));
+    TRY(document_set_digest(predicate, "runtime_data", &facts->runtime_data));
+    TRY(document_set_object(predicate, "time", &time));
     TRY(json_set_time(time, "released", facts->released));
     return json_set_text(time, "source", TEXT(RECEIPT_TIME_SOURCE));
 }
 
-fallible receipt_statement(const struct receipt_facts *facts, json_t **out)
+fallible receipt_statement(struct arena *arena, const struct receipt_facts *facts, json_t **out)
 {
-    scoped_arena arena;
-    arena_init(&arena, 1024);
-    scoped_json *statement = json_object();
-    json_t *subject, *digest;
+    ASSERT(facts->documents->has_run_request);
     struct text hex;
-    TRY(json_set_text(statement, "_type", TEXT(RECEIPT_STATEMENT_TYPE)));
-    TRY(json_set(statement, "subject", json_array()));
-    TRY(open_item(json_object_get(statement, "subject"), &subject));
-    TRY(json_set_text(subject, "name", TEXT("result")));
-    TRY(open_object(subject, "digest", &digest));
-    TRY(encode_hex(&arena, digest_view(&facts->result), &hex));
-    TRY(json_set_text(digest, "sha256", hex));
-    TRY(json_set_text(statement, "predicateType", TEXT(RECEIPT_PREDICATE_TYPE)));
-    TRY(set_predicate(statement, facts));
+    TRY(encode_hex(arena, digest_view(&facts->result), &hex));
+    scoped_json *statement =
+        json_pack("{s:s,s:s,s:[{s:s,s:{s:s%}}]}", "_type", RECEIPT_STATEMENT_TYPE, "predicateType",
+                  RECEIPT_PREDICATE_TYPE, "subject", "name", "result", "digest", "sha256", TEXT_SIZED(hex));
+    REQUIRE(statement != NULL, NO_MEMORY, "json.memory");
+    TRY(set_predicate(arena, statement, facts));
     *out = json_incref(statement);
     return OK;
 }
@@ -196,43 +177,27 @@ fallible receipt_sign(struct arena *arena, const json_t *statement, const struct
     TRY(encode_base64(arena, bytes_of_text(payload), &payload_base64));
     TRY(sign_payload(arena, bytes_of_text(payload), receipt_key, &signature));
     TRY(jws_kid(arena, receipt_key, &kid));
-    scoped_json *envelope = json_object();
-    json_t *item;
-    TRY(json_set_text(envelope, "payload", payload_base64));
-    TRY(json_set_text(envelope, "payloadType", TEXT(RECEIPT_PAYLOAD_TYPE)));
-    TRY(json_set(envelope, "signatures", json_array()));
-    TRY(open_item(json_object_get(envelope, "signatures"), &item));
-    TRY(json_set_text(item, "keyid", kid));
-    TRY(json_set_text(item, "sig", signature));
-    *out = json_incref(envelope);
+    json_t *envelope = json_pack("{s:s%,s:s,s:[{s:s%,s:s%}]}", "payload", payload_base64.data, payload_base64.size,
+                                 "payloadType", RECEIPT_PAYLOAD_TYPE, "signatures", "keyid", TEXT_SIZED(kid),
+                                 "sig", TEXT_SIZED(signature));
+    REQUIRE(envelope != NULL, NO_MEMORY, "json.memory");
+    *out = envelope;
     return OK;
-}
-
-static fallible set_borrowed(json_t *object, const char *name, const json_t *value)
-{
-    return json_set(object, name, json_incref((json_t *)value));
 }
 
 fallible receipt_bundle_encode(const struct receipt_bundle *bundle, struct buffer *out)
 {
-    scoped_json *object = json_object();
+    scoped_json *object = json_copy((json_t *)(uintptr_t)bundle->documents);
     TRY(json_set_text(object, "type", TEXT("receipt-bundle/1")));
-    TRY(set_borrowed(object, "receipt", bundle->receipt));
-    TRY(set_borrowed(object, "contract", bundle->contract));
-    TRY(set_borrowed(object, "grants", bundle->grants));
-    TRY(set_borrowed(object, "manifests", bundle->manifests));
-    TRY(set_borrowed(object, "policies", bundle->policies));
-    TRY(set_borrowed(object, "run_request", bundle->run_request));
-    TRY(json_set_base64url(object, "runtime_data", bundle->runtime_data));
-    TRY(set_borrowed(object, "evidence", bundle->evidence));
+    TRY(json_set(object, "receipt", json_incref((json_t *)(uintptr_t)bundle->receipt)));
+    TRY(json_set(object, "evidence", json_incref((json_t *)(uintptr_t)bundle->evidence)));
     TRY(json_set(object, "tokens", json_array()));
+    TRY(json_set_base64url(object, "runtime_data", bundle->runtime_data));
     for (size_t i = 0; i < bundle->token_count; i++) {
-        json_t *token;
-        TRY(open_item(json_object_get(object, "tokens"), &token));
-        TRY(json_set_text(token, "party", bundle->tokens[i].party));
-        TRY(json_set_text(token, "issuer", bundle->tokens[i].issuer));
-        TRY(json_set_text(token, "token", bundle->tokens[i].token));
-        TRY(set_borrowed(token, "jwks", bundle->tokens[i].jwks));
+        const struct receipt_token *token = &bundle->tokens[i];
+        TRY(json_add(json_object_get(object, "tokens"),
+                     json_pack("{s:s%,s:s%,s:s%,s:O}", "party", TEXT_SIZED(token->party), "issuer",
+                               TEXT_SIZED(token->issuer), "token", TEXT_SIZED(token->token), "jwks", token->jwks)));
     }
     return json_encode(object, out);
 }

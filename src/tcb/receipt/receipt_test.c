@@ -61,6 +61,7 @@ static const struct {
     const char *want;
 } refused[] = {
     /* the statement says something else than the documents */
+    {{STAGE_EXPLAIN}, "contract.signature.explain"},
     {{STAGE_STATEMENT, P "/contract", "^"}, "receipt.contract"},
     {{STAGE_STATEMENT, P "/run", "^"}, "receipt.run"},
     {{STAGE_STATEMENT, P "/run_request", "^"}, "receipt.run_request"},

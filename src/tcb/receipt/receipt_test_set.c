@@ -3,7 +3,7 @@
 #include "attest/runtime_data.h"
 #include "base/encode.h"
 #include "jose/jwt.h"
-#include "receipt/facts.h"
+#include "receipt/receipt.h"
 #include "tee/sim_init.h"
 
 #include <stdio.h>
@@ -161,6 +161,9 @@ static json_t *documents_of(struct arena *arena, const struct receipt_set *set,
     struct test_change second = {
         .document = TEST_CONTRACT, .path = "/authorities", .value = authorities, .also = &third};
     struct test_change first = {.document = TEST_CONTRACT, .path = "/tee", .value = tee, .also = &second};
+    if (change->stage == STAGE_EXPLAIN) {
+        first.trick = TEST_OTHER_EXPLAINS;
+    }
     return test_set_make(arena, &set->keys, &first);
 }
 
@@ -238,29 +241,23 @@ static json_t *jwks_of(const struct receipt_set *set)
 }
 
 static json_t *receipt_of(struct arena *arena, const struct receipt_set *set, const struct bundle *documents,
-                          struct bytes runtime, const struct receipt_bundle_token tokens[2],
+                          struct bytes runtime, const struct receipt_token tokens[2],
                           const struct receipt_change *change)
 {
-    struct receipt_facts facts;
-    struct receipt_token named[2];
     scoped_json *statement = NULL;
     json_t *envelope;
-    for (size_t i = 0; i < 2; i++) {
-        named[i] = (struct receipt_token){tokens[i].party, tokens[i].issuer,
-                                          digest_of(bytes_of_text(tokens[i].token))};
-    }
-    MUST(receipt_facts_from_bundle(arena, documents, &facts));
-    facts.result = digest_of(bytes_of_text(RECEIPT_SET_RESULT));
-    facts.runtime_data = digest_of(runtime);
-    facts.vetter = TEXT("vet/1");
-    facts.engine = TEXT("duckdb 1.5.6");
-    facts.size_class = 4096;
-    facts.tokens = named;
-    facts.token_count = 2;
-    facts.code_type = TEXT("sim");
-    facts.code_measurement = text_of(measurement_cstring(arena));
-    facts.released = TEST_NOW;
-    MUST(receipt_statement(&facts, &statement));
+    struct receipt_facts facts = {.documents = documents,
+                                  .result = digest_of(bytes_of_text(RECEIPT_SET_RESULT)),
+                                  .runtime_data = digest_of(runtime),
+                                  .vetter = TEXT("vet/1"),
+                                  .engine = TEXT("duckdb 1.5.6"),
+                                  .size_class = 4096,
+                                  .tokens = tokens,
+                                  .token_count = 2,
+                                  .code_type = TEXT("sim"),
+                                  .code_measurement = text_of(measurement_cstring(arena)),
+                                  .released = TEST_NOW};
+    MUST(receipt_statement(arena, &facts, &statement));
     change_at(change, STAGE_STATEMENT, statement);
     MUST(receipt_sign(arena, statement, &set->receipt, &envelope));
     return envelope;
@@ -303,17 +300,13 @@ void receipt_set_make(struct arena *arena, const struct receipt_set *set, const 
     scoped_json *insurer = claims_of(arena, set, evidence, runtime, TEST_NOW - 5);
     scoped_json *jwks = jwks_of(set);
     change_at(change, STAGE_CLAIMS, bureau);
-    struct receipt_bundle_token tokens[] = {
+    struct receipt_token tokens[] = {
         {TEXT("bureau"), TEXT(ISSUER), token_of(arena, set, bureau), jwks},
         {TEXT("insurer"), TEXT(ISSUER), token_of(arena, set, insurer), jwks},
     };
     scoped_json *receipt = receipt_of(arena, set, documents, runtime, tokens, change);
     struct receipt_bundle bundle = {.receipt = receipt,
-                                    .contract = json_object_get(sent, "contract"),
-                                    .grants = json_object_get(sent, "grants"),
-                                    .manifests = json_object_get(sent, "manifests"),
-                                    .policies = json_object_get(sent, "policies"),
-                                    .run_request = json_object_get(sent, "run_request"),
+                                    .documents = sent,
                                     .runtime_data = runtime,
                                     .evidence = evidence,
                                     .tokens = tokens,

@@ -10,6 +10,7 @@
 enum receipt_stage {
     STAGE_NONE = 0,
     STAGE_DOCUMENT,  /* the set of signed documents, as struct test_change has it with TEST_SIGNED */
+    STAGE_EXPLAIN,   /* no path: all parties signed another explain text */
     STAGE_RUNTIME,   /* the parsed runtime data; evidence and tokens are then made over the changed octets */
     STAGE_CLAIMS,    /* of the bureau's token, before it is signed */
     STAGE_STATEMENT, /* before it is signed */

@@ -9,7 +9,7 @@
 static void judging_release(struct judging *judging)
 {
     for (size_t i = 0; i < judging->token_count; i++) {
-        json_decref(judging->tokens[i].claims);
+        json_decref(judging->claims[i]);
     }
     evidence_judgement_release(&judging->judgement);
     runtime_data_release(&judging->runtime);

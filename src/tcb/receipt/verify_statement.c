@@ -2,15 +2,6 @@
 
 #include "base/encode.h"
 
-static fallible get_digest(const json_t *object, const char *name, struct digest *out)
-{
-    struct text text;
-    TRY(json_get_text(object, name, &text));
-    struct result result = digest_from_text(text, out);
-    result.where = result_is_ok(result) ? NULL : name;
-    return result;
-}
-
 static fallible get_subject(struct judging *judging, struct digest *out)
 {
     json_t *subjects, *digests;
@@ -37,8 +28,8 @@ static fallible read_words_of_room(struct judging *judging, struct receipt_facts
     TRY(json_get_base64url(judging->arena, predicate, "salt", &salt));
     REQUIRE(salt.size == DIGEST_BYTES, INVALID, "receipt.salt");
     memcpy(facts->salt.octets, salt.data, salt.size);
-    TRY(get_digest(predicate, "room", &facts->room));
-    TRY(get_digest(query, "executed", &facts->query_executed));
+    TRY(document_get_digest(predicate, "room", &facts->room));
+    TRY(document_get_digest(query, "executed", &facts->query_executed));
     TRY(json_get_text(decision, "vetter", &facts->vetter));
     TRY(json_get_text(decision, "engine", &facts->engine));
     REQUIRE(text_is_printable_utf8(facts->vetter) && text_is_printable_utf8(facts->engine), INVALID,
@@ -47,23 +38,6 @@ static fallible read_words_of_room(struct judging *judging, struct receipt_facts
     REQUIRE(facts->size_class >= 4096 && (facts->size_class & (facts->size_class - 1)) == 0, INVALID,
             "receipt.size_class");
     return get_subject(judging, &facts->result);
-}
-
-static fallible add_what_was_judged(struct judging *judging, struct receipt_facts *facts)
-{
-    struct receipt_token *tokens;
-    TRY(ARENA_ARRAY(judging->arena, struct receipt_token, judging->token_count, &tokens));
-    for (size_t i = 0; i < judging->token_count; i++) {
-        const struct judging_token *token = &judging->tokens[i];
-        tokens[i] =
-            (struct receipt_token){token->party, token->issuer, digest_of(bytes_of_text(token->token))};
-    }
-    facts->tokens = tokens;
-    facts->token_count = judging->token_count;
-    facts->runtime_data = digest_of(judging->runtime_octets);
-    facts->code_type = judging->evidence.family;
-    facts->released = judging->released;
-    return encode_hex(judging->arena, judging->judgement.measurement, &facts->code_measurement);
 }
 
 static const struct {
@@ -101,16 +75,20 @@ static fallible compare(const json_t *have, const json_t *want)
 
 fallible judging_check_statement(struct judging *judging)
 {
-    struct receipt_facts facts;
+    struct receipt_facts facts = {.documents = &judging->documents,
+                                  .tokens = judging->tokens,
+                                  .token_count = judging->token_count,
+                                  .runtime_data = digest_of(judging->runtime_octets),
+                                  .code_type = judging->evidence.family,
+                                  .released = judging->released};
     scoped_json *want = NULL;
-    TRY(receipt_facts_from_bundle(judging->arena, &judging->documents, &facts));
-    TRY(add_what_was_judged(judging, &facts));
+    TRY(encode_hex(judging->arena, judging->judgement.measurement, &facts.code_measurement));
     TRY(read_words_of_room(judging, &facts));
-    TRY(receipt_statement(&facts, &want));
+    TRY(receipt_statement(judging->arena, &facts, &want));
     TRY(compare(judging->statement, want));
     const struct receipt_verification *how = judging->how;
     REQUIRE(how->result == NULL || digest_equal(how->result, &facts.result), UNTRUSTED, "receipt.result");
-    REQUIRE(how->run_request == NULL || digest_equal(how->run_request, &facts.run_request), UNTRUSTED,
+    REQUIRE(how->run_request == NULL || digest_equal(how->run_request, &judging->documents.run_request.document.digest), UNTRUSTED,
             "receipt.not_my_request");
     return OK;
 }

@@ -14,19 +14,16 @@ static struct result at_party(struct judging *judging, struct result result, str
 static fallible read_token(struct judging *judging, size_t index, const json_t *row)
 {
     static const char *const members[] = {"party", "issuer", "token", "jwks", NULL};
-    struct judging_token *token = &judging->tokens[index];
-    json_t *jwks;
+    struct receipt_token *token = &judging->tokens[index];
     TRY(json_only(judging->arena, row, members));
     TRY(json_get_text(row, "party", &token->party));
     TRY(json_get_text(row, "issuer", &token->issuer));
     TRY(json_get_text(row, "token", &token->token));
-    TRY(json_get_object(row, "jwks", &jwks));
-    token->jwks = jwks;
-    return OK;
+    return json_get_object(row, "jwks", &token->jwks);
 }
 
 /* The authority as the contract has it for this party. */
-static fallible contract_authority_of(struct judging *judging, const struct judging_token *token,
+static fallible contract_authority_of(struct judging *judging, const struct receipt_token *token,
                                       struct token_authority *out)
 {
     const struct contract *contract = &judging->documents.contract;
@@ -44,7 +41,7 @@ static fallible contract_authority_of(struct judging *judging, const struct judg
     return FAIL(UNTRUSTED, "receipt.authority.not_in_contract");
 }
 
-static fallible trusted_authority_of(const struct receipt_trust *trust, const struct judging_token *token,
+static fallible trusted_authority_of(const struct receipt_trust *trust, const struct receipt_token *token,
                                      const struct token_authority **out)
 {
     for (size_t i = 0; i < trust->authority_count; i++) {
@@ -57,7 +54,7 @@ static fallible trusted_authority_of(const struct receipt_trust *trust, const st
 }
 
 /* Twice: the signers agreed on an authority and its keys, and the verifier believes the same ones. */
-static fallible verify_token(struct judging *judging, struct judging_token *token)
+static fallible verify_token(struct judging *judging, const struct receipt_token *token, json_t **out_claims)
 {
     struct text jwks, nonce;
     scoped_jwt_keys keys = {0};
@@ -71,9 +68,9 @@ static fallible verify_token(struct judging *judging, struct judging_token *toke
     struct token_demand demand = {.without_clock = true, .nonce = nonce};
     scoped_json *again = NULL;
     TRY(token_verify(judging->arena, token->token, &keys, trusted, &demand, &again));
-    TRY(token_verify(judging->arena, token->token, &keys, &agreed, &demand, &token->claims));
+    TRY(token_verify(judging->arena, token->token, &keys, &agreed, &demand, out_claims));
     int64_t issued;
-    TRY(token_issued_at(token->claims, &issued));
+    TRY(token_issued_at(*out_claims, &issued));
     judging->released = issued > judging->released ? issued : judging->released;
     return OK;
 }
@@ -101,25 +98,26 @@ fallible judging_check_tokens(struct judging *judging)
     for (size_t i = 0; i < json_array_size(list); i++) {
         judging->token_count = i + 1;
         TRY(read_token(judging, i, json_array_get(list, i)));
-        TRY(at_party(judging, verify_token(judging, &judging->tokens[i]), judging->tokens[i].party));
+        TRY(at_party(judging, verify_token(judging, &judging->tokens[i], &judging->claims[i]),
+                     judging->tokens[i].party));
     }
     TRY(require_every_owner(judging));
     for (size_t i = 0; i < judging->token_count; i++) {
         struct result times =
-            token_check_times(judging->tokens[i].claims, judging->released, TOKEN_SKEW_SECONDS);
+            token_check_times(judging->claims[i], judging->released, TOKEN_SKEW_SECONDS);
         TRY(at_party(judging, times, judging->tokens[i].party));
     }
     return OK;
 }
 
 /* The token's claims about the report are the ones that the raw evidence gives. */
-static fallible compare_claims(const struct judging *judging, const struct judging_token *token)
+static fallible compare_claims(const struct judging *judging, const json_t *claims)
 {
-    TRY(token_check_runtime(token->claims, judging->runtime_octets));
+    TRY(token_check_runtime(claims, judging->runtime_octets));
     const char *name;
     json_t *value;
     json_object_foreach (judging->judgement.claims, name, value) {
-        const json_t *claimed = json_object_get(token->claims, name);
+        const json_t *claimed = json_object_get(claims, name);
         REQUIRE(claimed != NULL && json_equal(claimed, value), UNTRUSTED, "receipt.token.evidence");
     }
     return OK;
@@ -128,7 +126,7 @@ static fallible compare_claims(const struct judging *judging, const struct judgi
 fallible judging_check_claims(const struct judging *judging)
 {
     for (size_t i = 0; i < judging->token_count; i++) {
-        struct result result = compare_claims(judging, &judging->tokens[i]);
+        struct result result = compare_claims(judging, judging->claims[i]);
         TRY(at_party((struct judging *)judging, result, judging->tokens[i].party));
     }
     return OK;

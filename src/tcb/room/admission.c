@@ -36,7 +36,7 @@ fallible job_admit(struct job *job, struct bytes untrusted_documents)
     TRY(bundle_parse(&job->arena, job->documents, bundle));
     job->bundle = bundle;
     REQUIRE(bundle->has_run_request, INVALID, "room.no_run_request");
-    TRY(bundle_verify(&job->arena, bundle, NULL, 0));
+    TRY(bundle_verify_unexplained(&job->arena, bundle));
     job->query = &bundle->contract.queries[bundle->query];
     TRY(check_this_room(job));
 

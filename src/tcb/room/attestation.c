@@ -76,12 +76,12 @@ static fallible ask_authority(struct job *job, const struct contract_authority *
     int64_t issued;
     TRY(token_issued_at(claims, &issued));
     job->now = issued > job->now ? issued : job->now;
-    struct job_token *kept = &job->tokens[job->token_count];
-    kept->party = authority->party;
-    kept->issuer = authority->issuer;
-    TRY(arena_copy_text(&job->arena, token, &kept->token));
-    kept->jwks = json_incref(jwks);
-    job->token_count++;
+    TRY(arena_copy_text(&job->arena, token, &token));
+    job->tokens[job->token_count++] =
+        (struct receipt_token){.party = job->bundle->contract.parties[authority->party].name,
+                               .issuer = authority->issuer,
+                               .token = token,
+                               .jwks = json_incref(jwks)};
     return OK;
 }
 
@@ -102,16 +102,6 @@ static fallible ask_authorities_of(struct job *job, size_t party)
         last.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(contract->parties[party].name));
     }
     return last;
-}
-
-const struct job_token *job_token_of(const struct job *job, size_t party)
-{
-    for (size_t i = 0; i < job->token_count; i++) {
-        if (job->tokens[i].party == party) {
-            return &job->tokens[i];
-        }
-    }
-    return NULL;
 }
 
 fallible job_attest(struct job *job)

@@ -13,21 +13,14 @@
 #pragma once
 
 #include "attest/token.h"
-#include "contract/bundle.h"
 #include "privacy/gate.h"
+#include "receipt/receipt.h"
 #include "room/data.h"
 #include "room/room.h"
 
 enum {
     JOB_ARENA_BYTES_MAX = 1 << 30,
     JOB_FAILURE_QUANTUM_MS = 1000, /* a failed run ends at a multiple of this after its start */
-};
-
-struct job_token {
-    size_t party;        /* whose authority issued it */
-    struct text issuer;
-    struct text token;
-    json_t *jwks; /* owned */
 };
 
 struct job {
@@ -49,7 +42,7 @@ struct job {
     uint8_t nonce[32];
     struct bytes runtime_data;
     json_t *evidence; /* owned */
-    struct job_token tokens[CONTRACT_PARTIES_MAX];
+    struct receipt_token tokens[CONTRACT_PARTIES_MAX]; /* one per owner that is needed */
     size_t token_count;
     int64_t now; /* newest iat of the owners' authorities: the room's only time */
 
@@ -74,9 +67,6 @@ fallible job_release_keys(struct job *job);
 fallible job_pull(struct job *job);
 fallible job_execute(struct job *job);
 fallible job_finish(struct job *job); /* sends result and receipt */
-
-/* The token of the authority that serves this owner. */
-const struct job_token *job_token_of(const struct job *job, size_t party);
 
 /* Tells the host how far a step is: a function of the contract only. */
 fallible job_progress(struct job *job, const char *step, uint64_t done, uint64_t total);

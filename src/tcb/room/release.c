@@ -6,18 +6,13 @@
 #include "jose/jwt.h"
 #include "seal/part.h"
 
-static fallible release_request(struct job *job, const struct grant *grant, const struct job_token *token,
-                                struct text nonce, struct buffer *out)
+static fallible release_request(const struct grant *grant, const struct receipt_token *token, struct text nonce,
+                                struct buffer *out)
 {
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "party", grant->owner));
-    TRY(json_set_text(message, "vault", grant->vault));
-    TRY(json_set_text(message, "key", grant->key));
-    TRY(json_set_text(message, "version", grant->version));
-    TRY(json_set_text(message, "token", token->token));
-    TRY(json_set_text(message, "nonce", nonce));
-    TRY(json_set_text(message, "enc", TEXT("RSA_AES_KEY_WRAP_256")));
-    (void)job;
+    scoped_json *message =
+        json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:s}", "party", TEXT_SIZED(grant->owner), "vault",
+                  TEXT_SIZED(grant->vault), "key", TEXT_SIZED(grant->key), "version", TEXT_SIZED(grant->version),
+                  "token", TEXT_SIZED(token->token), "nonce", TEXT_SIZED(nonce), "enc", "RSA_AES_KEY_WRAP_256");
     return json_encode(message, out);
 }
 
@@ -71,17 +66,20 @@ static fallible open_answer(struct job *job, const struct grant *grant, struct t
     return OK;
 }
 
-static fallible ask_vault(struct job *job, const struct grant *grant, size_t party)
+static fallible ask_vault(struct job *job, const struct grant *grant)
 {
-    const struct job_token *token = job_token_of(job, party);
-    ASSERT(token != NULL);
+    const struct receipt_token *token = job->tokens;
+    while (!text_equal(token->party, grant->owner)) {
+        token++;
+        ASSERT(token < job->tokens + job->token_count);
+    }
     uint8_t random[16];
     TRY(world_random(&job->room->world, random, sizeof random));
     struct text nonce;
     TRY(encode_base64url(&job->arena, BYTES_OF(random), &nonce));
     scoped_buffer request;
     buffer_init(&request, message_size_max(MESSAGE_release_request));
-    TRY(release_request(job, grant, token, nonce, &request));
+    TRY(release_request(grant, token, nonce, &request));
     scoped_buffer untrusted_reply;
     buffer_init(&untrusted_reply, message_size_max(MESSAGE_release));
     TRY(link_ask(&job->room->link, MESSAGE_release_request, buffer_view(&request), MESSAGE_release, &untrusted_reply));
@@ -100,7 +98,7 @@ fallible job_release_keys(struct job *job)
         if (!job_needs_owner(job, party)) {
             continue;
         }
-        struct result result = ask_vault(job, &bundle->grants[i], party);
+        struct result result = ask_vault(job, &bundle->grants[i]);
         if (!result_is_ok(result)) {
             result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(bundle->contract.parties[party].name));
             return result;

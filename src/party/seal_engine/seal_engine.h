@@ -1,4 +1,4 @@
-/* query/unsealed.h: `truce-query --unsealed`, a party's reader of its own local files.
+/* party/seal_engine/seal_engine.h: `truce-seal-engine`, a party's reader of its own local files.
  *
  * `truce dataset seal` starts it with a stream socket on descriptor 3 and talks in the frames of
  * edge/query_wire.h (u32 size, u8 kind, payload). Requests are JSON in frames of kind `J`; it serves one at a
@@ -27,13 +27,13 @@
 #pragma once
 
 enum unsealed_frame {
-    UNSEALED_FRAME_REQUEST = 'J',
-    UNSEALED_FRAME_SCHEMA = 'S',
-    UNSEALED_FRAME_DATA = 'D',
-    UNSEALED_FRAME_END = 'E',
-    UNSEALED_FRAME_REFUSED = 'R',
-    UNSEALED_FRAME_PROGRESS = 'P',
+    SEAL_ENGINE_FRAME_REQUEST = 'J',
+    SEAL_ENGINE_FRAME_SCHEMA = 'S',
+    SEAL_ENGINE_FRAME_DATA = 'D',
+    SEAL_ENGINE_FRAME_END = 'E',
+    SEAL_ENGINE_FRAME_REFUSED = 'R',
+    SEAL_ENGINE_FRAME_PROGRESS = 'P',
 };
 
 /* Serves `stream` until its end; gives the exit status of the program. */
-int unsealed_serve(int stream);
+int seal_engine_serve(int stream);

@@ -1,5 +1,5 @@
 #include "query/query_test_harness.h"
-#include "query/unsealed.h"
+#include "party/seal_engine/seal_engine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void types_become_those_that_can_be_sealed(void **state)
         scoped_json *answer = NULL;
         bool refused = cases[i].want == NULL;
         snprintf(sql, sizeof sql, "SELECT %s AS the_column;  ", cases[i].expression);
-        open_sql(&party, sql, refused ? UNSEALED_FRAME_REFUSED : UNSEALED_FRAME_SCHEMA, &answer);
+        open_sql(&party, sql, refused ? SEAL_ENGINE_FRAME_REFUSED : SEAL_ENGINE_FRAME_SCHEMA, &answer);
         if (refused) {
             assert_non_null(strstr(json_string_value(json_object_get(answer, "message")), "\"the_column\""));
         } else {
@@ -79,7 +79,7 @@ static void parts_keep_the_order_and_hash_as_checked(void **state)
     harness_party_start(&party);
     scoped_json *schema = NULL;
     open_sql(&party, "SELECT i AS id, 'row ' || i AS t FROM range(300000) r(i) ORDER BY i * 7919 % 300007",
-             UNSEALED_FRAME_SCHEMA, &schema);
+             SEAL_ENGINE_FRAME_SCHEMA, &schema);
     const char *hashes[4] = {0};
     json_t *answers[4] = {0};
     for (size_t i = 0; i < 4; i++) {
@@ -92,7 +92,7 @@ static void parts_keep_the_order_and_hash_as_checked(void **state)
         };
         scoped_buffer data;
         buffer_init(&data, 64 << 20);
-        assert_int_equal(ask(&party, requests[i], &data, &answers[i]), UNSEALED_FRAME_END);
+        assert_int_equal(ask(&party, requests[i], &data, &answers[i]), SEAL_ENGINE_FRAME_END);
         hashes[i] = json_string_value(json_object_get(answers[i], "hash"));
         assert_int_equal(json_integer_value(json_object_get(answers[i], "rows")), 100000);
         if (i == 1) {
@@ -124,7 +124,7 @@ static void the_hash_sees_the_order(void **state)
         scoped_json *answer = NULL;
         open_sql(&party,
                  i == 0 ? "SELECT * FROM (VALUES (1), (2)) v(x)" : "SELECT * FROM (VALUES (2), (1)) v(x)",
-                 UNSEALED_FRAME_SCHEMA, &schema);
+                 SEAL_ENGINE_FRAME_SCHEMA, &schema);
         ask(&party, "{\"op\":\"check\",\"first\":0,\"count\":2}", NULL, &answer);
         snprintf(hashes[i], sizeof hashes[i], "%s", json_string_value(json_object_get(answer, "hash")));
     }
@@ -160,7 +160,7 @@ static void files_of_each_format_are_read(void **state)
                  "{\"op\":\"open\",\"source\":{\"files\":[\"%s\"],\"format\":\"%s\"}}", path,
                  cases[i].format);
         harness_party_start(&party);
-        assert_int_equal(ask(&party, request, NULL, &answer), UNSEALED_FRAME_SCHEMA);
+        assert_int_equal(ask(&party, request, NULL, &answer), SEAL_ENGINE_FRAME_SCHEMA);
         assert_true(json_equal(answer, want));
         harness_party_stop(&party);
         unlink(path);
@@ -175,26 +175,26 @@ static void mistakes_are_told(void **state)
         const char *want_why;
         const char *want_in_message;
     } cases[] = {
-        {"{\"op\":\"part\",\"first\":0,\"count\":1}", "unsealed.not_open", ""},
-        {"{\"op\":\"dance\"}", "unsealed.op", ""},
+        {"{\"op\":\"part\",\"first\":0,\"count\":1}", "seal_engine.not_open", ""},
+        {"{\"op\":\"dance\"}", "seal_engine.op", ""},
         {"not JSON", "json.syntax", ""},
-        {"{\"op\":\"open\",\"source\":{\"files\":[],\"format\":\"csv\"}}", "unsealed.files.none", ""},
-        {"{\"op\":\"open\",\"source\":{\"files\":[\"x\"],\"format\":\"xls\"}}", "unsealed.format", ""},
+        {"{\"op\":\"open\",\"source\":{\"files\":[],\"format\":\"csv\"}}", "seal_engine.files.none", ""},
+        {"{\"op\":\"open\",\"source\":{\"files\":[\"x\"],\"format\":\"xls\"}}", "seal_engine.format", ""},
         {"{\"op\":\"open\",\"source\":{\"files\":[\"/nonexistent.parquet\"],\"format\":\"parquet\"}}",
-         "unsealed.source", "nonexistent"},
-        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT x\"}}", "unsealed.source", "\"x\" was not found"},
-        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT 1 AS a; SELECT 2 AS b\"}}", "unsealed.source", ""},
+         "seal_engine.source", "nonexistent"},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT x\"}}", "seal_engine.source", "\"x\" was not found"},
+        {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT 1 AS a; SELECT 2 AS b\"}}", "seal_engine.source", ""},
         {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT CAST('abc' AS INTEGER) AS a FROM range(3)\"}}",
-         "unsealed.statement", "abc"},
+         "seal_engine.statement", "abc"},
         {"{\"op\":\"open\",\"source\":{\"sql\":\"SELECT * FROM 'https://localhost/x.parquet'\"}}",
-         "unsealed.source", ""},
+         "seal_engine.source", ""},
     };
     (void)state;
     struct harness_party party;
     harness_party_start(&party);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         scoped_json *answer = NULL;
-        assert_int_equal(ask(&party, cases[i].request, NULL, &answer), UNSEALED_FRAME_REFUSED);
+        assert_int_equal(ask(&party, cases[i].request, NULL, &answer), SEAL_ENGINE_FRAME_REFUSED);
         assert_string_equal(json_string_value(json_object_get(answer, "why")), cases[i].want_why);
         assert_non_null(
             strstr(json_string_value(json_object_get(answer, "message")), cases[i].want_in_message));

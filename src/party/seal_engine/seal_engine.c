@@ -1,9 +1,9 @@
-#include "query/unsealed.h"
+#include "party/seal_engine/seal_engine.h"
 
 #include "base/json.h"
 #include "edge/query_wire.h"
 #include "query/engine.h"
-#include "query/vfs.h"
+#include "party/seal_engine/local_files.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,9 +18,9 @@ enum {
     PROGRESS_MS = 500,
 };
 
-struct unsealed {
+struct seal_engine {
     int stream;
-    struct engine engine;
+    struct engine duckdb;
     bool opened;
     struct buffer message; /* the engine's words about the last failure */
     struct buffer columns; /* the quoted names, comma-separated */
@@ -31,95 +31,95 @@ struct unsealed {
     bool working;
 };
 
-static fallible frame_send(struct unsealed *unsealed, uint8_t kind, struct bytes payload)
+static fallible frame_send(struct seal_engine *self, uint8_t kind, struct bytes payload)
 {
-    pthread_mutex_lock(&unsealed->lock);
-    struct result sent = query_frame_send(unsealed->stream, kind, payload);
-    pthread_mutex_unlock(&unsealed->lock);
+    pthread_mutex_lock(&self->lock);
+    struct result sent = query_frame_send(self->stream, kind, payload);
+    pthread_mutex_unlock(&self->lock);
     return sent;
 }
 
-static fallible json_send(struct unsealed *unsealed, uint8_t kind, const json_t *value)
+static fallible json_send(struct seal_engine *self, uint8_t kind, const json_t *value)
 {
     scoped_buffer text;
     buffer_init(&text, REQUEST_BYTES_MAX);
     TRY(json_encode(value, &text));
-    return frame_send(unsealed, kind, buffer_view(&text));
+    return frame_send(self, kind, buffer_view(&text));
 }
 
 /* ---- Statements, with the engine's words kept and progress told. ---- */
 
 static void *progress_tell(void *argument)
 {
-    struct unsealed *unsealed = argument;
+    struct seal_engine *self = argument;
     struct timespec deadline;
     int percent_before = -1;
-    pthread_mutex_lock(&unsealed->lock);
-    while (unsealed->working) {
+    pthread_mutex_lock(&self->lock);
+    while (self->working) {
         clock_gettime(CLOCK_REALTIME, &deadline);
         deadline.tv_nsec += PROGRESS_MS * 1000000L;
         deadline.tv_sec += deadline.tv_nsec / 1000000000L;
         deadline.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&unsealed->done, &unsealed->lock, &deadline);
-        int percent = (int)duckdb_query_progress(unsealed->engine.connection).percentage;
-        if (unsealed->working && percent >= 0 && percent <= 100 && percent != percent_before) {
+        pthread_cond_timedwait(&self->done, &self->lock, &deadline);
+        int percent = (int)duckdb_query_progress(self->duckdb.connection).percentage;
+        if (self->working && percent >= 0 && percent <= 100 && percent != percent_before) {
             char text[32];
             int size = snprintf(text, sizeof text, "{\"percent\":%d}", percent);
-            struct result sent = query_frame_send(unsealed->stream, UNSEALED_FRAME_PROGRESS,
+            struct result sent = query_frame_send(self->stream, SEAL_ENGINE_FRAME_PROGRESS,
                                                   (struct bytes){(const uint8_t *)text, (size_t)size});
             percent_before = result_is_ok(sent) ? percent : percent_before;
         }
     }
-    pthread_mutex_unlock(&unsealed->lock);
+    pthread_mutex_unlock(&self->lock);
     return NULL;
 }
 
-static void message_keep(struct unsealed *unsealed, const char *message)
+static void message_keep(struct seal_engine *self, const char *message)
 {
     struct text text = text_of(message);
     text.size = text.size < MESSAGE_BYTES_MAX ? text.size : (size_t)MESSAGE_BYTES_MAX;
-    buffer_clear(&unsealed->message);
-    struct result kept = buffer_add_text(&unsealed->message, text);
+    buffer_clear(&self->message);
+    struct result kept = buffer_add_text(&self->message, text);
     (void)kept; /* a failure is told without words then */
 }
 
-static fallible statement_run(struct unsealed *unsealed, struct text statement, duckdb_result *out)
+static fallible statement_run(struct seal_engine *self, struct text statement, duckdb_result *out)
 {
     scoped_arena arena;
     arena_init(&arena, STATEMENT_BYTES_MAX);
     const char *text = NULL;
     TRY(arena_cstring(&arena, statement, &text));
     pthread_t teller;
-    unsealed->working = true;
-    bool telling = pthread_create(&teller, NULL, progress_tell, unsealed) == 0;
-    duckdb_state state = duckdb_query(unsealed->engine.connection, text, out);
-    pthread_mutex_lock(&unsealed->lock);
-    unsealed->working = false;
-    pthread_cond_signal(&unsealed->done);
-    pthread_mutex_unlock(&unsealed->lock);
+    self->working = true;
+    bool telling = pthread_create(&teller, NULL, progress_tell, self) == 0;
+    duckdb_state state = duckdb_query(self->duckdb.connection, text, out);
+    pthread_mutex_lock(&self->lock);
+    self->working = false;
+    pthread_cond_signal(&self->done);
+    pthread_mutex_unlock(&self->lock);
     if (telling) {
         pthread_join(teller, NULL);
     }
     if (state != DuckDBSuccess) {
-        message_keep(unsealed, duckdb_result_error(out));
-        return FAIL(INVALID, "unsealed.statement");
+        message_keep(self, duckdb_result_error(out));
+        return FAIL(INVALID, "seal_engine.statement");
     }
     return OK;
 }
 
-static fallible statement_do(struct unsealed *unsealed, struct text statement)
+static fallible statement_do(struct seal_engine *self, struct text statement)
 {
     scoped_duckdb_result result = {0};
-    return statement_run(unsealed, statement, &result);
+    return statement_run(self, statement, &result);
 }
 
 /* One row of unsigned integers. */
-static fallible numbers_ask(struct unsealed *unsealed, struct text statement, uint64_t *out, size_t count)
+static fallible numbers_ask(struct seal_engine *self, struct text statement, uint64_t *out, size_t count)
 {
     scoped_duckdb_result result = {0};
-    TRY(statement_run(unsealed, statement, &result));
+    TRY(statement_run(self, statement, &result));
     scoped_duckdb_chunk chunk = duckdb_fetch_chunk(result);
-    REQUIRE(chunk != NULL && duckdb_data_chunk_get_size(chunk) == 1, INTERNAL, "unsealed.numbers");
+    REQUIRE(chunk != NULL && duckdb_data_chunk_get_size(chunk) == 1, INTERNAL, "seal_engine.numbers");
     for (size_t i = 0; i < count; i++) {
         out[i] = *(const uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, i));
     }
@@ -132,7 +132,7 @@ static fallible files_text(json_t *source, struct text reader, const char *optio
 {
     json_t *files = NULL;
     TRY(json_get_array(source, "files", &files));
-    REQUIRE(json_array_size(files) >= 1, INVALID, "unsealed.files.none");
+    REQUIRE(json_array_size(files) >= 1, INVALID, "seal_engine.files.none");
     TRY(buffer_add_text(out, TEXT("SELECT * FROM ")));
     TRY(buffer_add_text(out, reader));
     TRY(buffer_add_text(out, TEXT("([")));
@@ -168,7 +168,7 @@ static fallible source_text(json_t *source, struct buffer *out, bool *out_in_pla
     if (text_is(format, "csv")) {
         return files_text(source, TEXT("read_csv"), "", out);
     }
-    REQUIRE(text_is(format, "json"), UNSUPPORTED, "unsealed.format");
+    REQUIRE(text_is(format, "json"), UNSUPPORTED, "seal_engine.format");
     return files_text(source, TEXT("read_json"), "", out);
 }
 
@@ -196,7 +196,7 @@ static const char *sealed_type(struct arena *arena, duckdb_logical_type type, co
     }
 }
 
-static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckdb_prepared_statement source,
+static fallible column_add(struct seal_engine *self, struct arena *arena, duckdb_prepared_statement source,
                            idx_t i, struct buffer *select, json_t *schema)
 {
     struct text name;
@@ -206,14 +206,14 @@ static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckd
     const char *sealed = sealed_type(arena, type, &cast);
     bool named = text_is_printable_utf8(name) && name.size >= 1 && name.size <= 128;
     if (sealed == NULL || !named) {
-        message_keep(unsealed, arena_where(arena,
+        message_keep(self, arena_where(arena,
                                            "column \"%.*s\" has a type or a name that cannot be sealed; "
                                            "cast it or leave it out with --sql",
                                            TEXT_ARGS(name)));
-        return FAIL(UNSUPPORTED, "unsealed.column.type");
+        return FAIL(UNSUPPORTED, "seal_engine.column.type");
     }
-    TRY(buffer_add_text(&unsealed->columns, i == 0 ? (struct text){0} : TEXT(",")));
-    TRY(engine_quote_name(&unsealed->columns, name));
+    TRY(buffer_add_text(&self->columns, i == 0 ? (struct text){0} : TEXT(",")));
+    TRY(engine_quote_name(&self->columns, name));
     TRY(buffer_add_text(select, i == 0 ? TEXT("SELECT ") : TEXT(",")));
     TRY(buffer_add_text(select, cast == NULL ? (struct text){0} : TEXT("CAST(")));
     TRY(engine_quote_name(select, name));
@@ -227,7 +227,7 @@ static fallible column_add(struct unsealed *unsealed, struct arena *arena, duckd
     return json_set_text(column, "type", text_of(sealed));
 }
 
-static fallible source_describe(struct unsealed *unsealed, struct text source, struct buffer *select,
+static fallible source_describe(struct seal_engine *self, struct text source, struct buffer *select,
                                 json_t *schema)
 {
     scoped_arena arena;
@@ -235,21 +235,21 @@ static fallible source_describe(struct unsealed *unsealed, struct text source, s
     const char *text = NULL;
     TRY(arena_cstring(&arena, source, &text));
     scoped_duckdb_statement prepared = NULL;
-    if (duckdb_prepare(unsealed->engine.connection, text, &prepared) != DuckDBSuccess) {
-        message_keep(unsealed, duckdb_prepare_error(prepared));
-        return FAIL(INVALID, "unsealed.source");
+    if (duckdb_prepare(self->duckdb.connection, text, &prepared) != DuckDBSuccess) {
+        message_keep(self, duckdb_prepare_error(prepared));
+        return FAIL(INVALID, "seal_engine.source");
     }
     idx_t count = duckdb_prepared_statement_column_count(prepared);
-    REQUIRE(count >= 1, INVALID, "unsealed.source.columns");
+    REQUIRE(count >= 1, INVALID, "seal_engine.source.columns");
     for (idx_t i = 0; i < count; i++) {
-        TRY(column_add(unsealed, &arena, prepared, i, select, schema));
+        TRY(column_add(self, &arena, prepared, i, select, schema));
     }
     TRY(buffer_add_text(select, TEXT(" FROM (\n")));
     TRY(buffer_add_text(select, source));
     return buffer_add_text(select, TEXT("\n) AS source"));
 }
 
-static fallible engine_start(struct unsealed *unsealed, json_t *request)
+static fallible engine_start(struct seal_engine *self, json_t *request)
 {
     uint64_t threads = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t memory_mb =
@@ -260,14 +260,14 @@ static fallible engine_start(struct unsealed *unsealed, json_t *request)
     if (json_has(request, "memory_mb")) {
         TRY(json_get_u64(request, "memory_mb", 1 << 24, &memory_mb));
     }
-    REQUIRE(threads >= 1 && memory_mb >= 64, INVALID, "unsealed.limits");
+    REQUIRE(threads >= 1 && memory_mb >= 64, INVALID, "seal_engine.limits");
     struct engine_options options = {
         .files = ENGINE_FILES_LOCAL, .threads = (unsigned)threads, .memory_bytes = memory_mb << 20};
-    engine_close(&unsealed->engine);
-    return engine_open(&options, &unsealed->engine);
+    engine_close(&self->duckdb);
+    return engine_open(&options, &self->duckdb);
 }
 
-static fallible op_open(struct unsealed *unsealed, json_t *request)
+static fallible op_open(struct seal_engine *self, json_t *request)
 {
     json_t *source = NULL;
     bool in_place = false;
@@ -276,10 +276,10 @@ static fallible op_open(struct unsealed *unsealed, json_t *request)
     scoped_buffer select;
     buffer_init(&text, STATEMENT_BYTES_MAX);
     buffer_init(&select, STATEMENT_BYTES_MAX);
-    unsealed->opened = false;
-    buffer_clear(&unsealed->columns);
+    self->opened = false;
+    buffer_clear(&self->columns);
     TRY(json_get_object(request, "source", &source));
-    TRY(engine_start(unsealed, request));
+    TRY(engine_start(self, request));
     TRY(source_text(source, &text, &in_place));
     scoped_json *answer = json_object();
     json_t *schema = json_array();
@@ -287,94 +287,94 @@ static fallible op_open(struct unsealed *unsealed, json_t *request)
     scoped_buffer create;
     buffer_init(&create, STATEMENT_BYTES_MAX);
     TRY(buffer_add_text(&create, in_place ? TEXT("CREATE VIEW data AS ") : TEXT("CREATE TABLE data AS ")));
-    TRY(source_describe(unsealed, buffer_text(&text), &select, schema));
+    TRY(source_describe(self, buffer_text(&text), &select, schema));
     TRY(buffer_add_text(&create, buffer_text(&select)));
-    TRY(statement_do(unsealed, buffer_text(&create)));
-    TRY(numbers_ask(unsealed, TEXT("SELECT count(*) FROM data"), &rows, 1));
+    TRY(statement_do(self, buffer_text(&create)));
+    TRY(numbers_ask(self, TEXT("SELECT count(*) FROM data"), &rows, 1));
     TRY(json_set_i64(answer, "rows", (int64_t)rows));
-    unsealed->opened = true;
-    return json_send(unsealed, UNSEALED_FRAME_SCHEMA, answer);
+    self->opened = true;
+    return json_send(self, SEAL_ENGINE_FRAME_SCHEMA, answer);
 }
 
 /* ---- part and check ---- */
 
-static fallible rows_text(struct unsealed *unsealed, uint64_t first, uint64_t count, struct buffer *out)
+static fallible rows_text(struct seal_engine *self, uint64_t first, uint64_t count, struct buffer *out)
 {
     TRY(buffer_add_text(out, TEXT("SELECT ")));
-    TRY(buffer_add_text(out, buffer_text(&unsealed->columns)));
+    TRY(buffer_add_text(out, buffer_text(&self->columns)));
     return buffer_printf(out, " FROM data LIMIT %llu OFFSET %llu", (unsigned long long)count,
                          (unsigned long long)first);
 }
 
-static fallible rows_hash(struct unsealed *unsealed, uint64_t first, uint64_t count, json_t *answer)
+static fallible rows_hash(struct seal_engine *self, uint64_t first, uint64_t count, json_t *answer)
 {
     scoped_buffer text;
     buffer_init(&text, STATEMENT_BYTES_MAX);
     uint64_t numbers[2] = {0};
     char hex[17];
     TRY(buffer_add_text(&text, TEXT("SELECT CAST(count(*) AS UBIGINT), coalesce(bit_xor(hash(hash(place,")));
-    TRY(buffer_add_text(&text, buffer_text(&unsealed->columns)));
+    TRY(buffer_add_text(&text, buffer_text(&self->columns)));
     TRY(buffer_add_text(&text,
                         TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
-    TRY(rows_text(unsealed, first, count, &text));
+    TRY(rows_text(self, first, count, &text));
     TRY(buffer_add_text(&text, TEXT("))")));
-    TRY(numbers_ask(unsealed, buffer_text(&text), numbers, 2));
+    TRY(numbers_ask(self, buffer_text(&text), numbers, 2));
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)numbers[1]);
     TRY(json_set_i64(answer, "rows", (int64_t)numbers[0]));
     return json_set_text(answer, "hash", text_of(hex));
 }
 
-static fallible range_read(struct unsealed *unsealed, json_t *request, uint64_t *out_first,
+static fallible range_read(struct seal_engine *self, json_t *request, uint64_t *out_first,
                            uint64_t *out_count)
 {
-    REQUIRE(unsealed->opened, CONFLICT, "unsealed.not_open");
+    REQUIRE(self->opened, CONFLICT, "seal_engine.not_open");
     TRY(json_get_u64(request, "first", INT64_MAX, out_first));
     return json_get_u64(request, "count", INT64_MAX, out_count);
 }
 
-static fallible op_part(struct unsealed *unsealed, json_t *request)
+static fallible op_part(struct seal_engine *self, json_t *request)
 {
     uint64_t first = 0;
     uint64_t count = 0;
     uint64_t group = 0;
     struct text compression;
-    TRY(range_read(unsealed, request, &first, &count));
+    TRY(range_read(self, request, &first, &count));
     TRY(json_get_u64(request, "row_group_rows", 1 << 30, &group));
     TRY(json_get_text(request, "compression", &compression));
     REQUIRE(text_is(compression, "zstd") || text_is(compression, "snappy") ||
                 text_is(compression, "uncompressed"),
-            UNSUPPORTED, "unsealed.compression");
+            UNSUPPORTED, "seal_engine.compression");
     scoped_buffer text;
     buffer_init(&text, STATEMENT_BYTES_MAX);
     TRY(buffer_add_text(&text, TEXT("COPY (")));
-    TRY(rows_text(unsealed, first, count, &text));
+    TRY(rows_text(self, first, count, &text));
     TRY(buffer_printf(&text,
                       ") TO '/sealed/out/part' (FORMAT parquet, COMPRESSION %.*s, ROW_GROUP_SIZE %llu, "
                       "USE_TMP_FILE false, WRITE_BLOOM_FILTER false)",
                       TEXT_ARGS(compression), (unsigned long long)group));
-    unsealed->written = 0;
-    TRY(statement_do(unsealed, buffer_text(&text)));
+    self->written = 0;
+    TRY(statement_do(self, buffer_text(&text)));
     scoped_json *answer = json_object();
-    TRY(rows_hash(unsealed, first, count, answer));
-    TRY(json_set_i64(answer, "size", (int64_t)unsealed->written));
-    return json_send(unsealed, UNSEALED_FRAME_END, answer);
+    TRY(rows_hash(self, first, count, answer));
+    TRY(json_set_i64(answer, "size", (int64_t)self->written));
+    return json_send(self, SEAL_ENGINE_FRAME_END, answer);
 }
 
-static fallible op_check(struct unsealed *unsealed, json_t *request)
+static fallible op_check(struct seal_engine *self, json_t *request)
 {
     uint64_t first = 0;
     uint64_t count = 0;
-    TRY(range_read(unsealed, request, &first, &count));
+    TRY(range_read(self, request, &first, &count));
     scoped_json *answer = json_object();
-    TRY(rows_hash(unsealed, first, count, answer));
-    return json_send(unsealed, UNSEALED_FRAME_END, answer);
+    TRY(rows_hash(self, first, count, answer));
+    return json_send(self, SEAL_ENGINE_FRAME_END, answer);
 }
 
-static fallible request_serve(struct unsealed *unsealed, struct bytes untrusted_request)
+static fallible request_serve(struct seal_engine *self, struct bytes untrusted_request)
 {
     static const struct {
         const char *op;
-        fallible (*serve)(struct unsealed *, json_t *);
+        fallible (*serve)(struct seal_engine *, json_t *);
     } operations[] = {{"open", op_open}, {"part", op_part}, {"check", op_check}};
     scoped_json *request = NULL;
     struct text op;
@@ -382,45 +382,45 @@ static fallible request_serve(struct unsealed *unsealed, struct bytes untrusted_
     TRY(json_get_text(request, "op", &op));
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (text_is(op, operations[i].op)) {
-            return operations[i].serve(unsealed, request);
+            return operations[i].serve(self, request);
         }
     }
-    return FAIL(UNSUPPORTED, "unsealed.op");
+    return FAIL(UNSUPPORTED, "seal_engine.op");
 }
 
-static fallible refusal_send(struct unsealed *unsealed, struct result refused)
+static fallible refusal_send(struct seal_engine *self, struct result refused)
 {
     scoped_json *answer = json_object();
     TRY(json_set_text(answer, "why", text_of(refused.why)));
     /* The engine quotes what it reads: its words may not be UTF-8 any more where they were cut. */
-    struct text message = buffer_text(&unsealed->message);
+    struct text message = buffer_text(&self->message);
     while (message.size > 0 && !text_is_printable_utf8(message)) {
         message.size--;
     }
     TRY(json_set_text(answer, "message", message));
-    return json_send(unsealed, UNSEALED_FRAME_REFUSED, answer);
+    return json_send(self, SEAL_ENGINE_FRAME_REFUSED, answer);
 }
 
-static fallible sink_write(void *self, struct bytes octets)
+static fallible sink_write(void *engine, struct bytes octets)
 {
-    struct unsealed *unsealed = self;
+    struct seal_engine *self = engine;
     for (size_t at = 0; at < octets.size; at += QUERY_SLOT_BYTES) {
-        TRY(frame_send(unsealed, UNSEALED_FRAME_DATA, bytes_slice(octets, at, QUERY_SLOT_BYTES)));
+        TRY(frame_send(self, SEAL_ENGINE_FRAME_DATA, bytes_slice(octets, at, QUERY_SLOT_BYTES)));
     }
-    unsealed->written += octets.size;
+    self->written += octets.size;
     return OK;
 }
 
-int unsealed_serve(int stream)
+int seal_engine_serve(int stream)
 {
-    struct unsealed unsealed = {
+    struct seal_engine self = {
         .stream = stream, .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
-    struct vfs_sink sink = {&unsealed, sink_write};
-    vfs_enter_unsealed(&sink);
+    struct local_files_sink sink = {&self, sink_write};
+    local_files_set_sink(&sink);
     scoped_buffer payload;
     buffer_init(&payload, REQUEST_BYTES_MAX);
-    buffer_init(&unsealed.message, MESSAGE_BYTES_MAX);
-    buffer_init(&unsealed.columns, STATEMENT_BYTES_MAX);
+    buffer_init(&self.message, MESSAGE_BYTES_MAX);
+    buffer_init(&self.columns, STATEMENT_BYTES_MAX);
     struct result served = OK;
     uint8_t kind = 0;
     while (result_is_ok(served)) {
@@ -428,14 +428,14 @@ int unsealed_serve(int stream)
         if (!result_is_ok(served)) {
             break;
         }
-        buffer_clear(&unsealed.message);
-        struct result result = kind == UNSEALED_FRAME_REQUEST
-                                   ? request_serve(&unsealed, buffer_view(&payload))
-                                   : FAIL(INVALID, "unsealed.frame");
-        served = result_is_ok(result) ? OK : refusal_send(&unsealed, result);
+        buffer_clear(&self.message);
+        struct result result = kind == SEAL_ENGINE_FRAME_REQUEST
+                                   ? request_serve(&self, buffer_view(&payload))
+                                   : FAIL(INVALID, "seal_engine.frame");
+        served = result_is_ok(result) ? OK : refusal_send(&self, result);
     }
-    engine_close(&unsealed.engine);
-    buffer_release(&unsealed.message);
-    buffer_release(&unsealed.columns);
+    engine_close(&self.duckdb);
+    buffer_release(&self.message);
+    buffer_release(&self.columns);
     return served.code == RESULT_NOT_FOUND ? 0 : 1;
 }
