@@ -193,7 +193,9 @@ def test_backup_and_restore(pair):
         assert restored["fingerprint"] == fingerprint and [row["name"] for row in restored["trusted"]] == ["beta"]
         at = text.index('"ciphertext":"') + len('"ciphertext":"') + 40
         backup.write_text(text[:at] + ("B" if text[at] == "A" else "A") + text[at + 1:])
-        assert Place().refusal("party", "restore", backup)[0] == UNTRUSTED
+        shutil.rmtree(elsewhere.home)
+        assert elsewhere.refusal("party", "restore", backup)[0] == UNTRUSTED
+        assert not (elsewhere.home / "parties/alpha").exists()
     finally:
         elsewhere.remove()
 

@@ -190,7 +190,8 @@ static fallible open_source(struct invocation *invocation, struct query_source *
     TRY(take_files(invocation, &options));
     TRY(invocation_number(invocation, "threads", THREADS_MAX, 0, &threads));
     options.threads = (unsigned)threads;
-    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-seal-engine", &options.program));
+    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-seal-engine",
+                     &options.program));
     struct result result = query_source_open(invocation->arena, &options, out);
     if (!result_is_ok(result) && out->message[0] != '\0') {
         return invocation_advise(invocation, result, "%s",

@@ -170,7 +170,8 @@ static fallible write_table(struct invocation *invocation, const struct result_f
     scoped_buffer table;
     const char *seal_engine;
     buffer_init(&table, RESULT_SIZE_MAX);
-    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-seal-engine", &seal_engine));
+    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-seal-engine",
+                     &seal_engine));
     TRY(table_file_convert(invocation->arena, frame, format, seal_engine, &table));
     return file_write(out, buffer_view(&table), FILE_PRIVATE);
 }
