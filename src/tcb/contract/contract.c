@@ -417,6 +417,16 @@ fallible contract_find_dataset(const struct contract *contract, struct text data
     return FAIL(NOT_FOUND, "contract.dataset.unknown");
 }
 
+bool contract_query_is_public(const struct contract_query *query)
+{
+    for (size_t i = 0; i < query->parameter_count; i++) {
+        if (!query->parameters[i].is_public) {
+            return false;
+        }
+    }
+    return true;
+}
+
 fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index)
 {
     for (size_t i = 0; i < contract->query_count; i++) {

@@ -189,6 +189,8 @@ fallible contract_check_time(const struct contract *contract, int64_t unix_secon
  * found by their owner/name. */
 fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index);
 fallible contract_find_dataset(const struct contract *contract, struct text dataset, size_t *out_index);
+/* Whether the host may know every parameter of the query. */
+bool contract_query_is_public(const struct contract_query *query);
 fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index);
 bool contract_is_querier(const struct contract *contract, size_t party);
 bool contract_is_recipient(const struct contract *contract, size_t party);

@@ -9,6 +9,11 @@
 #include "base/buffer.h"
 #include "base/reader.h"
 
+/* What a query program of this release calls its vetter and its engine. Both names stand in receipts, so the room
+ * compares them: nothing in a receipt is a child's choice. */
+#define QUERY_VETTER "vet/1"
+#define QUERY_ENGINE "duckdb 1.5.6"
+
 enum {
     QUERY_SLOT_BYTES = 1 << 20, /* one slot of the shared memory object */
     QUERY_SLOTS_MAX = 64,

@@ -355,8 +355,8 @@ static fallible vet_text(struct vet *vet, json_t *answer)
     if (values_are_complete(vet)) {
         TRY(json_set_text(answer, "executed", executed));
     }
-    TRY(json_set_text(answer, "vetter", TEXT("vet/1")));
-    return json_set_text(answer, "engine", TEXT("duckdb 1.5.6"));
+    TRY(json_set_text(answer, "vetter", TEXT(QUERY_VETTER)));
+    return json_set_text(answer, "engine", TEXT(QUERY_ENGINE));
 }
 
 /* ---- The answer ---- */

@@ -7,6 +7,13 @@
 
 enum { STATEMENT_SIZE_MAX = 16 * 1024 * 1024 };
 
+/* The executed text holds the parameters' values, and the receipt goes through the host: where one is sealed, a digest of
+ * the text would tell which guess is right. */
+static const struct digest *digest_shown(const struct receipt_facts *facts, const struct contract_query *query)
+{
+    return contract_query_is_public(query) ? &facts->query_executed : &query->canonical;
+}
+
 static fallible set_query(json_t *predicate, const struct receipt_facts *facts, const struct contract_query *from)
 {
     const struct run_request *request = &facts->documents->run_request;
@@ -14,7 +21,7 @@ static fallible set_query(json_t *predicate, const struct receipt_facts *facts, 
     TRY(document_set_object(predicate, "query", &query));
     TRY(json_set_text(query, "name", from->name));
     TRY(document_set_digest(query, "canonical", &from->canonical));
-    TRY(document_set_digest(query, "executed", &facts->query_executed));
+    TRY(document_set_digest(query, "executed", digest_shown(facts, from)));
     TRY(json_set_text(query, "querier", request->querier));
     return document_set_names(query, "recipients", request->recipients, request->recipient_count);
 }

@@ -22,7 +22,8 @@ struct receipt_facts {
     const struct bundle *documents; /* with a run request, as `bundle_verify` has accepted them */
     struct digest result;           /* SHA-256 of the result document */
     struct digest salt;             /* 32 random octets */
-    struct digest room, runtime_data, query_executed;
+    struct digest room, runtime_data;
+    struct digest query_executed; /* not shown where a parameter is sealed: then the canonical text's stands there */
     struct text vetter, engine;
     uint64_t size_class;
     const struct receipt_token *tokens;

@@ -1,0 +1,519 @@
+/* A subverted engine: the query program with another run task and another vetting task, for test/e2e/test_hostile_engine.py.
+ *
+ * Both behave honestly until a text literal 'hostile:MODE' in the SQL tells them what to do. A hostile run enters the same
+ * sandbox first, because an engine is subverted by what it reads, and it reads nothing before. What it learns it writes
+ * into its cells, rows of (label, number), so that the test can look at it. */
+#include "base/json.h"
+#include "edge/query_wire.h"
+#include "query/run.h"
+#include "query/sandbox.h"
+#include "query/vet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The honest ones, compiled under these names. */
+void honest_run_serve(int stream, int read_socket, int memory);
+void honest_vet_serve(int stream);
+
+enum { REQUEST_MAX = 256 * 1024, SLOTS = 16, CELLS_MAX = 8 << 20, HAMMER_THREADS = 8, HAMMER_ROUNDS = 1500 };
+
+static const char hidden_mark[] = "CANARY-HIDDEN";
+static const char other_mark[] = "CANARY-SHOP";
+static const char granted_mark[] = "CANARY-GRANTED";
+
+struct engine {
+    int stream;
+    int reads;
+    int memory;
+    uint64_t file_size; /* of part 0 of dataset 0, as the room says */
+    const uint8_t *slots;
+    struct buffer cells;
+};
+
+/* ---- The request, read without taking it ---- */
+
+/* The whole next frame, left in the socket; NULL when there is none. */
+static char *peek_request(int stream, size_t *out_size)
+{
+    char *text = calloc(1, REQUEST_MAX + 1);
+    for (int i = 0; text != NULL && i < 1000; i++) {
+        ssize_t got = recv(stream, text, REQUEST_MAX, MSG_PEEK);
+        uint32_t size = 0;
+        if (got >= 5) {
+            memcpy(&size, text, sizeof size);
+        }
+        if (got >= 5 && (size_t)got >= 5 + (size_t)size) {
+            *out_size = size;
+            memmove(text, text + 5, size);
+            text[size] = 0;
+            return text;
+        }
+        usleep(2000);
+    }
+    free(text);
+    return NULL;
+}
+
+static bool find_mode(const char *request, char out[32])
+{
+    const char *mark = strstr(request, "hostile:");
+    return mark != NULL && sscanf(mark, "hostile:%31[a-z-]", out) == 1;
+}
+
+static bool is(const char *mode, const char *name)
+{
+    return strcmp(mode, name) == 0;
+}
+
+/* ---- What it says ---- */
+
+static void add_cell(struct engine *engine, const struct query_cell *cell)
+{
+    struct result result = query_cell_encode(&engine->cells, cell);
+    (void)result;
+}
+
+static void add_row(struct engine *engine, const char *label, int64_t number)
+{
+    add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_TEXT, .text = text_of(label)});
+    add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_NUMBER, .number = number});
+}
+
+static void send_frame(struct engine *engine, uint8_t kind, struct bytes payload)
+{
+    struct result result = query_frame_send(engine->stream, kind, payload);
+    (void)result;
+}
+
+static void send_cells(struct engine *engine)
+{
+    send_frame(engine, QUERY_FRAME_CELLS, buffer_view(&engine->cells));
+    buffer_clear(&engine->cells);
+}
+
+/* ---- Wishes ---- */
+
+static int64_t receive_given(struct engine *engine)
+{
+    uint8_t octets[QUERY_GIVEN_BYTES];
+    struct query_given given = {0};
+    if (recv(engine->reads, octets, sizeof octets, 0) != (ssize_t)sizeof octets ||
+        !result_is_ok(query_given_decode(BYTES_OF(octets), &given))) {
+        return -1;
+    }
+    return given.given;
+}
+
+static int64_t ask(struct engine *engine, struct query_read wish)
+{
+    uint8_t octets[QUERY_READ_BYTES];
+    query_read_encode(&wish, octets);
+    return send(engine->reads, octets, sizeof octets, MSG_NOSIGNAL) < 0 ? -2 : receive_given(engine);
+}
+
+static int64_t count_marks(const uint8_t *octets, size_t size, const char *mark)
+{
+    int64_t count = 0;
+    const uint8_t *at = octets;
+    while ((at = memmem(at, size - (size_t)(at - octets), mark, strlen(mark))) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
+static void read_whole_file(struct engine *engine)
+{
+    int64_t total = 0;
+    int64_t zeros = 0;
+    int64_t hidden = 0;
+    int64_t other = 0;
+    int64_t granted = 0;
+    for (uint64_t from = 0; from < engine->file_size + 5 * QUERY_SLOT_BYTES; from += QUERY_SLOT_BYTES / 2) {
+        int64_t given = ask(engine, (struct query_read){.length = QUERY_SLOT_BYTES, .offset = from});
+        size_t size = given < 0 ? 0 : (size_t)given;
+        for (size_t i = 0; i < size; i++) {
+            zeros += engine->slots[i] == 0;
+        }
+        total += (int64_t)size;
+        hidden += count_marks(engine->slots, size, hidden_mark);
+        other += count_marks(engine->slots, size, other_mark);
+        granted += count_marks(engine->slots, size, granted_mark);
+    }
+    add_row(engine, "octets given", total);
+    add_row(engine, "zeros", zeros);
+    add_row(engine, "hidden marks", hidden);
+    add_row(engine, "marks of the other dataset", other);
+    add_row(engine, "granted marks", granted);
+}
+
+static void ask_for_what_is_not_there(struct engine *engine)
+{
+    const struct {
+        const char *label;
+        struct query_read wish;
+    } wishes[] = {
+        {"dataset 1", {.dataset = 1, .length = 65536}},
+        {"dataset 4294967295", {.dataset = UINT32_MAX, .length = 65536}},
+        {"part 1", {.part = 1, .length = 65536}},
+        {"part 4294967295", {.part = UINT32_MAX, .length = 65536}},
+        {"at the end", {.offset = engine->file_size, .length = 65536}},
+        {"offset 2^63", {.offset = 1ULL << 63, .length = 65536}},
+        {"offset 2^64-1", {.offset = UINT64_MAX, .length = 65536}},
+        {"offset that wraps", {.offset = UINT64_MAX - 100, .length = 65536}},
+        {"length over a slot", {.length = QUERY_SLOT_BYTES + 1}},
+        {"length 2^32-1", {.length = UINT32_MAX}},
+        {"slot 16", {.slot = SLOTS, .length = 65536}},
+        {"slot 2^32-1", {.slot = UINT32_MAX, .length = 65536}},
+        {"length 0", {.length = 0}},
+    };
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        add_row(engine, wishes[i].label, ask(engine, wishes[i].wish));
+    }
+    uint8_t octets[64] = {0};
+    const struct {
+        const char *label;
+        size_t size;
+    } odd[] = {{"message of 1", 1}, {"message of 23", 23}, {"message of 25", 25}, {"message of 64", 64}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        bool sent = send(engine->reads, octets, odd[i].size, MSG_NOSIGNAL) > 0;
+        add_row(engine, odd[i].label, sent ? receive_given(engine) : -2);
+    }
+    add_row(engine, "ten before the end", ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 65536}));
+}
+
+/* ---- Many threads that change a request while it is on its way ---- */
+
+struct hammer {
+    struct engine *engine;
+    uint8_t shared[QUERY_READ_BYTES]; /* one message for all, rewritten all the time */
+    atomic_bool over;
+    atomic_llong answers, hidden, other, granted, beyond;
+};
+
+static void *rewrite(void *argument)
+{
+    struct hammer *hammer = argument;
+    for (uint64_t i = 0; !atomic_load(&hammer->over); i++) {
+        struct query_read wish = {.slot = (uint32_t)(i % (SLOTS + 2)),
+                                  .dataset = (uint32_t)(i / 7 % 3 == 2),
+                                  .part = (uint32_t)(i / 11 % 5 == 4),
+                                  .length = i % 13 == 0 ? UINT32_MAX : (uint32_t)(1 + i * 7919 % QUERY_SLOT_BYTES),
+                                  .offset = i * 104729 % (hammer->engine->file_size + 1000)};
+        query_read_encode(&wish, hammer->shared);
+    }
+    return NULL;
+}
+
+static void *beat(void *argument)
+{
+    struct hammer *hammer = argument;
+    struct engine *engine = hammer->engine;
+    for (int i = 0; i < HAMMER_ROUNDS; i++) {
+        if (send(engine->reads, hammer->shared, sizeof hammer->shared, MSG_NOSIGNAL) < 0) {
+            break;
+        }
+        int64_t given = receive_given(engine);
+        atomic_fetch_add(&hammer->answers, given >= 0);
+        atomic_fetch_add(&hammer->beyond, given > QUERY_SLOT_BYTES);
+        const uint8_t *slot = engine->slots + (size_t)(i % SLOTS) * QUERY_SLOT_BYTES;
+        size_t seen = 128 * 1024;
+        atomic_fetch_add(&hammer->hidden, count_marks(slot, seen, hidden_mark));
+        atomic_fetch_add(&hammer->other, count_marks(slot, seen, other_mark));
+        atomic_fetch_add(&hammer->granted, count_marks(slot, seen, granted_mark));
+    }
+    return NULL;
+}
+
+static void hammer_slots(struct engine *engine)
+{
+    static struct hammer hammer;
+    hammer.engine = engine;
+    pthread_t writer;
+    pthread_t threads[HAMMER_THREADS];
+    size_t started = 0;
+    bool writing = pthread_create(&writer, NULL, rewrite, &hammer) == 0;
+    while (started < HAMMER_THREADS && pthread_create(&threads[started], NULL, beat, &hammer) == 0) {
+        started++;
+    }
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    atomic_store(&hammer.over, true);
+    if (writing) {
+        pthread_join(writer, NULL);
+    }
+    add_row(engine, "threads", (int64_t)started + writing);
+    add_row(engine, "answers", hammer.answers);
+    add_row(engine, "hidden marks", hammer.hidden);
+    add_row(engine, "marks of the other dataset", hammer.other);
+    add_row(engine, "granted marks seen", hammer.granted > 0);
+    add_row(engine, "given beyond a slot", hammer.beyond);
+}
+
+/* ---- Ways out ---- */
+
+static int64_t error_of(int64_t status)
+{
+    return status < 0 ? errno : 0;
+}
+
+static void try_ways_out(struct engine *engine)
+{
+    size_t page = 4096;
+    void *writable = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, engine->memory, 0);
+    add_row(engine, "map for writing", writable == MAP_FAILED ? errno : 0);
+    add_row(engine, "make writable", error_of(mprotect((void *)engine->slots, page, PROT_READ | PROT_WRITE)));
+    add_row(engine, "write to the memory", error_of(syscall(SYS_pwrite64, engine->memory, "x", 1, 0)));
+    add_row(engine, "truncate the memory", error_of(syscall(SYS_ftruncate, engine->memory, 0)));
+    add_row(engine, "open a file", error_of(syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY)));
+    add_row(engine, "open the memory again", error_of(syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/5", O_RDWR)));
+    add_row(engine, "open the parent", error_of(syscall(SYS_openat, AT_FDCWD, "/proc/1/mem", O_RDONLY)));
+    add_row(engine, "make a file", error_of(syscall(SYS_openat, AT_FDCWD, "/tmp/hostile", O_CREAT | O_WRONLY, 0600)));
+    add_row(engine, "list a folder", error_of(syscall(SYS_getdents64, 0, NULL, 0)));
+    add_row(engine, "look at a file", error_of(syscall(SYS_newfstatat, AT_FDCWD, "/", NULL, 0)));
+    add_row(engine, "write to standard error", error_of(syscall(SYS_write, 2, "x", 1)));
+    add_row(engine, "make a pipe", error_of(syscall(SYS_pipe2, NULL, 0)));
+    add_row(engine, "copy a descriptor", error_of(syscall(SYS_dup, 3)));
+    add_row(engine, "make executable memory",
+            mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0);
+    struct rlimit more = {RLIM_INFINITY, RLIM_INFINITY};
+    add_row(engine, "allow a core", error_of(syscall(SYS_prlimit64, 0, RLIMIT_CORE, &more, NULL)));
+    add_row(engine, "allow dumping", error_of(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)));
+    add_row(engine, "share memory", error_of(syscall(SYS_shmget, 1, page, 0600)));
+    add_row(engine, "make a namespace", error_of(syscall(SYS_unshare, 0x40000000)));
+}
+
+/* Each of these ends the process. */
+static void do_deadly(const char *mode)
+{
+    if (is(mode, "call-socket")) {
+        syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+    } else if (is(mode, "call-fork")) {
+        syscall(SYS_fork);
+    } else if (is(mode, "call-execve")) {
+        char *const nothing[] = {NULL};
+        syscall(SYS_execve, "/bin/sh", nothing, nothing);
+    } else if (is(mode, "call-kill")) {
+        syscall(SYS_kill, getppid(), SIGKILL);
+    } else if (is(mode, "call-ptrace")) {
+        syscall(SYS_ptrace, 16, getppid(), 0, 0);
+    } else if (is(mode, "call-segv")) {
+        volatile uintptr_t nowhere = 16;
+        *(volatile int *)nowhere = 1;
+    }
+}
+
+/* ---- Results that break the contract ---- */
+
+static const struct query_cell label_cell = {.kind = QUERY_CELL_TEXT, .text = {"x", 1}};
+
+static void answer_badly(struct engine *engine, const char *mode)
+{
+    if (is(mode, "cell-text")) { /* where a number is declared */
+        add_cell(engine, &label_cell);
+        add_cell(engine, &label_cell);
+    } else if (is(mode, "cell-date")) {
+        add_cell(engine, &label_cell);
+        add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_DATE, .days = 1});
+    } else if (is(mode, "cell-range")) { /* too large for a BIGINT */
+        add_cell(engine, &label_cell);
+        add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_NUMBER, .number = (__int128)1 << 100});
+    } else if (is(mode, "cell-control")) {
+        add_row(engine, "red\x1b[31m", 1);
+    } else if (is(mode, "cell-utf")) {
+        add_row(engine, "\xc3\x28", 1);
+    } else if (is(mode, "cell-kind")) {
+        add_row(engine, "x", 1);
+        send_frame(engine, QUERY_FRAME_CELLS, ((struct bytes){(const uint8_t *)"\x09", sizeof "\x09" - 1}));
+    } else if (is(mode, "cell-size")) { /* a text of 4 GiB in five octets */
+        send_frame(engine, QUERY_FRAME_CELLS, ((struct bytes){(const uint8_t *)"\x03\xff\xff\xff\xff", sizeof "\x03\xff\xff\xff\xff" - 1}));
+    } else if (is(mode, "rows-partial")) {
+        add_row(engine, "x", 1);
+        add_cell(engine, &label_cell);
+    } else if (is(mode, "rows-many")) {
+        for (int i = 0; i < 101; i++) {
+            add_row(engine, "x", i);
+        }
+    } else if (is(mode, "bytes-many")) {
+        static char text[60 * 1024];
+        memset(text, 'x', sizeof text - 1);
+        for (int i = 0; i < 30; i++) {
+            add_row(engine, text, i);
+        }
+    } else if (is(mode, "frame-kind")) {
+        add_row(engine, "x", 1);
+        send_cells(engine);
+        send_frame(engine, 'Z', (struct bytes){0});
+    } else if (is(mode, "frame-size")) {
+        send(engine->stream, "\xff\xff\xff\xff\x43", 5, MSG_NOSIGNAL);
+    } else if (is(mode, "end-never")) {
+        add_row(engine, "x", 1);
+        send_cells(engine);
+        _exit(0);
+    }
+    send_cells(engine);
+}
+
+/* ---- No end ---- */
+
+static _Noreturn void never_end(struct engine *engine, const char *mode)
+{
+    uint8_t wish[QUERY_READ_BYTES];
+    query_read_encode(&(struct query_read){.length = 4096}, wish);
+    for (;;) {
+        if (is(mode, "never-flood")) {
+            send_frame(engine, QUERY_FRAME_CELLS, (struct bytes){0});
+        } else if (is(mode, "never-unread")) { /* wishes whose answers nobody takes */
+            send(engine->reads, wish, sizeof wish, MSG_NOSIGNAL);
+        }
+    }
+}
+
+static bool starts(const char *mode, const char *prefix)
+{
+    return strncmp(mode, prefix, strlen(prefix)) == 0;
+}
+
+static void behave(struct engine *engine, const char *mode)
+{
+    if (is(mode, "read")) {
+        read_whole_file(engine);
+        ask_for_what_is_not_there(engine);
+    } else if (is(mode, "hammer")) {
+        hammer_slots(engine);
+    } else if (is(mode, "ways-out")) {
+        try_ways_out(engine);
+    } else if (starts(mode, "call-")) {
+        do_deadly(mode);
+    } else if (starts(mode, "never-")) {
+        never_end(engine, mode);
+    } else {
+        answer_badly(engine, mode);
+    }
+    if (engine->cells.size > 0) {
+        send_cells(engine);
+    }
+    send_frame(engine, QUERY_FRAME_END, (struct bytes){0});
+}
+
+static fallible read_file_size(struct bytes request, uint64_t *out)
+{
+    scoped_json *json = NULL;
+    TRY(json_decode(request, &json));
+    const json_t *table = json_array_get(json_object_get(json, "tables"), 0);
+    return json_get_u64(json_array_get(json_object_get(table, "parts"), 0), "size", INT64_MAX, out);
+}
+
+void run_serve(int stream, int read_socket, int memory)
+{
+    char mode[32];
+    size_t size = 0;
+    char *request = peek_request(stream, &size);
+    if (request == NULL || !find_mode(request, mode)) {
+        free(request);
+        honest_run_serve(stream, read_socket, memory);
+        return;
+    }
+    struct engine engine = {.stream = stream, .reads = read_socket, .memory = memory};
+    buffer_init(&engine.cells, CELLS_MAX);
+    scoped_buffer taken;
+    buffer_init(&taken, REQUEST_MAX);
+    uint8_t kind;
+    engine.slots = mmap(NULL, (size_t)SLOTS * QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, memory, 0);
+    struct sandbox_limits limits = {.address_space_bytes = 4ULL << 30, .cpu_seconds = 60};
+    if (engine.slots == MAP_FAILED || !result_is_ok(query_frame_receive(stream, &taken, &kind)) ||
+        !result_is_ok(read_file_size(buffer_view(&taken), &engine.file_size)) || !result_is_ok(sandbox_enter(&limits))) {
+        _exit(1);
+    }
+    behave(&engine, mode);
+    free(request);
+}
+
+/* ---- Vetting ---- */
+
+/* Only the room gives values; parties that draft and sign are answered honestly. */
+static const json_t *find_value(const json_t *request, const char *name)
+{
+    size_t index;
+    json_t *parameter;
+    json_array_foreach(json_object_get(request, "parameters"), index, parameter) {
+        if (strcmp(json_string_value(json_object_get(parameter, "name")), name) == 0) {
+            return json_object_get(parameter, "value");
+        }
+    }
+    return NULL;
+}
+
+static json_t *truthful_answer(const json_t *request)
+{
+    return json_pack("{s:O,s:O,s:{s:[s,s]},s:[{s:s,s:s},{s:s,s:s}],s:s,s:s}", "canonical", json_object_get(request, "sql"),
+                     "executed", json_object_get(request, "sql"), "reads", "people", "city", "id", "output", "name", "label",
+                     "type", "VARCHAR", "name", "n", "type", "BIGINT", "vetter", QUERY_VETTER, "engine", QUERY_ENGINE);
+}
+
+static uint8_t lie(const char *mode, const json_t *request, json_t *answer)
+{
+    const char *secret = json_string_value(find_value(request, "skip"));
+    json_t *reads = json_object_get(answer, "reads");
+    if (is(mode, "vet-canonical")) {
+        json_object_set_new(answer, "canonical", json_string("SELECT note FROM people"));
+    } else if (is(mode, "vet-columns")) {
+        json_array_append_new(json_object_get(reads, "people"), json_string("note"));
+    } else if (is(mode, "vet-table")) {
+        json_object_set_new(reads, "purchases", json_pack("[s]", "item"));
+    } else if (is(mode, "vet-output")) {
+        json_array_append_new(json_object_get(answer, "output"), json_pack("{s:s,s:s}", "name", "more", "type", "VARCHAR"));
+    } else if (is(mode, "vet-vetter")) {
+        json_object_set_new(answer, "vetter", json_string(secret));
+    } else if (is(mode, "vet-engine")) {
+        json_object_set_new(answer, "engine", json_string(secret));
+    } else if (is(mode, "vet-executed")) { /* another text than was approved: it leads the run astray */
+        json_object_set_new(answer, "executed", json_string("SELECT note, item FROM people, purchases -- hostile:read"));
+    } else if (is(mode, "vet-code")) {
+        json_object_set_new(answer, "code", json_string(secret));
+        return QUERY_FRAME_REFUSED;
+    } else if (is(mode, "vet-kind")) {
+        return 'Z';
+    }
+    return QUERY_FRAME_ACCEPTED;
+}
+
+static bool vet_falsely(int stream, const char *mode, struct bytes request_octets)
+{
+    scoped_json *request = NULL;
+    scoped_buffer text;
+    buffer_init(&text, REQUEST_MAX);
+    if (!result_is_ok(json_decode(request_octets, &request)) || find_value(request, "skip") == NULL) {
+        return false;
+    }
+    json_t *answer = truthful_answer(request);
+    uint8_t kind = lie(mode, request, answer);
+    bool sent = result_is_ok(json_encode(answer, &text)) && result_is_ok(query_frame_send(stream, kind, buffer_view(&text)));
+    json_decref(answer);
+    return sent;
+}
+
+void vet_serve(int stream)
+{
+    char mode[32];
+    size_t size = 0;
+    char *request = peek_request(stream, &size);
+    bool hostile = request != NULL && find_mode(request, mode) && starts(mode, "vet-");
+    if (!hostile || !vet_falsely(stream, mode, (struct bytes){(const uint8_t *)request, size})) {
+        honest_vet_serve(stream);
+    }
+    free(request);
+}
