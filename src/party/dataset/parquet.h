@@ -10,7 +10,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 
 enum {
     PARQUET_MAGIC_BYTES = 4,

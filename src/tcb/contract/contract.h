@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 #include "privacy/policy.h"
 
 enum {

@@ -6,7 +6,7 @@
  * arena per parse; any thread. */
 #pragma once
 
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 #include "privacy/document.h"
 #include "seal/stream.h"
 

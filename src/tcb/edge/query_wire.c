@@ -113,26 +113,26 @@ fallible query_given_decode(struct bytes message, struct query_given *out)
     return OK;
 }
 
-fallible query_cell_encode(struct buffer *out, const struct query_cell *cell)
+fallible query_cell_encode(struct buffer *out, const struct cell *cell)
 {
     uint8_t fixed[17] = {(uint8_t)cell->kind};
     size_t size = 1;
-    if (cell->kind == QUERY_CELL_NUMBER) {
+    if (cell->kind == CELL_NUMBER) {
         unsigned __int128 number = (unsigned __int128)cell->number;
         for (size = 1; size < 17; size++, number >>= 8) {
             fixed[size] = (uint8_t)number;
         }
-    } else if (cell->kind == QUERY_CELL_DATE) {
-        put_u32(fixed + 1, (uint32_t)cell->days);
+    } else if (cell->kind == CELL_DATE) {
+        put_u32(fixed + 1, (uint32_t)cell->number);
         size = 5;
-    } else if (cell->kind == QUERY_CELL_TEXT) {
+    } else if (cell->kind == CELL_TEXT) {
         REQUIRE(cell->text.size <= UINT32_MAX, LIMIT, "query.cell.size");
         put_u32(fixed + 1, (uint32_t)cell->text.size);
         size = 5;
     }
     size_t before = out->size;
     TRY(buffer_add(out, (struct bytes){fixed, size}));
-    if (cell->kind == QUERY_CELL_TEXT) {
+    if (cell->kind == CELL_TEXT) {
         struct result added = buffer_add_text(out, cell->text);
         if (!result_is_ok(added)) {
             out->size = before;
@@ -162,21 +162,21 @@ static fallible text_decode(struct reader *untrusted_cells, struct text *out)
     return OK;
 }
 
-fallible query_cell_decode(struct reader *untrusted_cells, struct query_cell *out)
+fallible query_cell_decode(struct reader *untrusted_cells, struct cell *out)
 {
     struct reader reader = *untrusted_cells;
-    struct query_cell cell = {0};
+    struct cell cell = {0};
     uint8_t kind = 0;
     uint32_t days = 0;
     TRY(reader_u8(&reader, &kind));
-    REQUIRE(kind <= QUERY_CELL_TEXT, CORRUPT, "query.cell.kind");
-    cell.kind = (enum query_cell_kind)kind;
-    if (cell.kind == QUERY_CELL_NUMBER) {
+    REQUIRE(kind <= CELL_TEXT, CORRUPT, "query.cell.kind");
+    cell.kind = (enum cell_kind)kind;
+    if (cell.kind == CELL_NUMBER) {
         TRY(number_decode(&reader, &cell.number));
-    } else if (cell.kind == QUERY_CELL_DATE) {
+    } else if (cell.kind == CELL_DATE) {
         TRY(reader_u32le(&reader, &days));
-        cell.days = (int32_t)days;
-    } else if (cell.kind == QUERY_CELL_TEXT) {
+        cell.number = (int32_t)days;
+    } else if (cell.kind == CELL_TEXT) {
         TRY(text_decode(&reader, &cell.text));
     }
     *untrusted_cells = reader;

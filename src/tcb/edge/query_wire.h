@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/reader.h"
+#include "column/column_type.h"
 
 /* What a query program of this release calls its vetter and its engine. Both names stand in receipts, so the room
  * compares them: nothing in a receipt is a child's choice. */
@@ -65,18 +66,8 @@ struct query_given {
 void query_given_encode(const struct query_given *given, uint8_t out[QUERY_GIVEN_BYTES]);
 fallible query_given_decode(struct bytes message, struct query_given *out);
 
-enum query_cell_kind { QUERY_CELL_NULL = 0, QUERY_CELL_NUMBER = 1, QUERY_CELL_DATE = 2, QUERY_CELL_TEXT = 3 };
-
-/* One value of a result. `number` is an integer or the unscaled value of a DECIMAL. `text` is borrowed. */
-struct query_cell {
-    enum query_cell_kind kind;
-    __int128 number;
-    int32_t days;
-    struct text text;
-};
-
 /* Appends one cell; LIMIT where the buffer is full. */
-fallible query_cell_encode(struct buffer *out, const struct query_cell *cell);
+fallible query_cell_encode(struct buffer *out, const struct cell *cell);
 /* Takes one cell; its text is borrowed from the reader's octets and is well-formed UTF-8 as far as a
  * terminal is concerned only if the caller checks it: any octets may come. CORRUPT. */
-fallible query_cell_decode(struct reader *untrusted_cells, struct query_cell *out);
+fallible query_cell_decode(struct reader *untrusted_cells, struct cell *out);

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reader reader = reader_of((struct bytes){data, size});
     scoped_buffer again;
     buffer_init(&again, size);
-    struct query_cell cell;
+    struct cell cell;
     while (reader_left(&reader) > 0 && result_is_ok(query_cell_decode(&reader, &cell))) {
         ASSERT(result_is_ok(query_cell_encode(&again, &cell)));
     }

@@ -42,14 +42,14 @@ static void cells_come_back(void **state)
 {
     (void)state;
     __int128 least = (__int128)((unsigned __int128)1 << 127);
-    const struct query_cell cells[] = {
-        {.kind = QUERY_CELL_NULL},
-        {.kind = QUERY_CELL_NUMBER, .number = 0},
-        {.kind = QUERY_CELL_NUMBER, .number = -1},
-        {.kind = QUERY_CELL_NUMBER, .number = least},
-        {.kind = QUERY_CELL_DATE, .days = -719162},
-        {.kind = QUERY_CELL_TEXT, .text = TEXT("")},
-        {.kind = QUERY_CELL_TEXT, .text = TEXT("a\0b")},
+    const struct cell cells[] = {
+        {.kind = CELL_NULL},
+        {.kind = CELL_NUMBER, .number = 0},
+        {.kind = CELL_NUMBER, .number = -1},
+        {.kind = CELL_NUMBER, .number = least},
+        {.kind = CELL_DATE, .number = -719162},
+        {.kind = CELL_TEXT, .text = TEXT("")},
+        {.kind = CELL_TEXT, .text = TEXT("a\0b")},
     };
     scoped_buffer buffer;
     buffer_init(&buffer, 1000);
@@ -58,10 +58,10 @@ static void cells_come_back(void **state)
     }
     struct reader reader = reader_of(buffer_view(&buffer));
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
-        struct query_cell cell;
+        struct cell cell;
         assert_ok(query_cell_decode(&reader, &cell));
         assert_int_equal(cell.kind, cells[i].kind);
-        assert_true(cell.number == cells[i].number && cell.days == cells[i].days);
+        assert_true(cell.number == cells[i].number && cell.number == cells[i].number);
         assert_true(text_equal(cell.text, cells[i].text));
     }
     assert_ok(reader_end(&reader));
@@ -88,7 +88,7 @@ static void broken_cells_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reader reader = reader_of((struct bytes){cases[i].octets, cases[i].size});
-        struct query_cell cell;
+        struct cell cell;
         assert_int_equal(query_cell_decode(&reader, &cell).code, RESULT_CORRUPT);
         assert_int_equal(reader.at, 0);
     }

@@ -7,7 +7,7 @@
  * refusal must be the one constant execution error, because it depends on data. One thread at a time. */
 #pragma once
 
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 
 enum { GATE_COLUMNS_MAX = 256 };
 

@@ -1,7 +1,7 @@
 #include "privacy/policy.h"
 
 #include "base/encode.h"
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 #include "privacy/policy_mode.h"
 
 static const char *const members[] = {

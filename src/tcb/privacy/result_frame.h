@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "crypto/digest.h"
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 
 #define RESULT_SIZE_CLASS_MIN ((uint64_t)4096)
 #define RESULT_SIZE_MAX ((uint64_t)1 << 31)

@@ -1,6 +1,6 @@
 #include "query/ast.h"
 
-#include <stdio.h>
+#include "column/column_type.h"
 
 enum { AST_BYTES_MAX = 16 << 20 };
 
@@ -163,43 +163,71 @@ bool ast_is_empty(const json_t *value)
 
 /* ---- Walking ---- */
 
-static fallible child_in_object(json_t *parent, const char *name, const struct ast_visitor *visitor)
+fallible ast_visit(json_t *parent, const char *member, const struct ast_visitor *visitor)
 {
-    json_t *child = json_object_get(parent, name);
+    json_t *value = json_object_get(parent, member);
     json_t *replacement = NULL;
-    if (!json_is_object(child)) {
-        return OK;
+    if (json_is_object(value)) {
+        TRY(visitor->visit(visitor->self, value, &replacement));
+        return replacement == NULL ? OK : json_set(parent, member, replacement);
     }
-    TRY(visitor->visit(visitor->self, child, &replacement));
-    return replacement == NULL ? OK : json_set(parent, name, replacement);
-}
-
-static fallible child_in_array(json_t *parent, const char *name, const struct ast_visitor *visitor)
-{
-    json_t *array = json_object_get(parent, name);
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        json_t *replacement = NULL;
-        TRY(visitor->visit(visitor->self, json_array_get(array, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(array, i, replacement) == 0, NO_MEMORY,
-                "ast.memory");
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        replacement = NULL;
+        TRY(visitor->visit(visitor->self, json_array_get(value, i), &replacement));
+        REQUIRE(replacement == NULL || json_array_set_new(value, i, replacement) == 0, NO_MEMORY, "ast.memory");
     }
     return OK;
 }
 
 fallible ast_children(json_t *expression, const struct ast_visitor *visitor)
 {
-    static const char *const single[] = {"left",  "right", "input",     "lower",
-                                         "upper", "child", "else_expr", "filter"};
+    static const char *const members[] = {"left",  "right", "input",     "lower", "upper",
+                                          "child", "else_expr", "filter", "children"};
     json_t *check;
     size_t index;
-    for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
-        TRY(child_in_object(expression, single[i], visitor));
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        TRY(ast_visit(expression, members[i], visitor));
     }
     json_array_foreach (json_object_get(expression, "case_checks"), index, check) {
-        TRY(child_in_object(check, "when_expr", visitor));
-        TRY(child_in_object(check, "then_expr", visitor));
+        TRY(ast_visit(check, "when_expr", visitor));
+        TRY(ast_visit(check, "then_expr", visitor));
     }
-    return child_in_array(expression, "children", visitor);
+    return OK;
+}
+
+fallible ast_visit_joins(json_t *from_table, const struct ast_visitor *visitor)
+{
+    if (!ast_is(from_table, "type", "JOIN")) {
+        return OK;
+    }
+    TRY(ast_visit(from_table, "condition", visitor));
+    TRY(ast_visit_joins(json_object_get(from_table, "left"), visitor));
+    return ast_visit_joins(json_object_get(from_table, "right"), visitor);
+}
+
+fallible ast_visit_select(json_t *node, const struct ast_visitor *visitor)
+{
+    size_t index;
+    size_t place;
+    json_t *modifier;
+    json_t *order;
+    TRY(ast_visit(node, "select_list", visitor));
+    TRY(ast_visit_joins(json_object_get(node, "from_table"), visitor));
+    TRY(ast_visit(node, "where_clause", visitor));
+    TRY(ast_visit(node, "group_expressions", visitor));
+    TRY(ast_visit(node, "having", visitor));
+    json_array_foreach (json_object_get(node, "modifiers"), index, modifier) {
+        json_array_foreach (json_object_get(modifier, "orders"), place, order) {
+            TRY(ast_visit(order, "expression", visitor));
+        }
+    }
+    return OK;
+}
+
+json_t *ast_core(const json_t *node, size_t index)
+{
+    json_t *entry = json_array_get(json_object_get(json_object_get(node, "cte_map"), "map"), index);
+    return json_object_get(json_object_get(json_object_get(entry, "value"), "query"), "node");
 }
 
 bool ast_is_aggregate(const json_t *expression)
@@ -359,46 +387,18 @@ json_t *ast_select(json_t *select_list, json_t *from_table)
 
 /* ---- Types ---- */
 
-static const char *const plain_types[] = {
-    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT",  "USMALLINT", "UINTEGER", "UBIGINT",
-    "HUGEINT", "FLOAT",   "DOUBLE",   "DATE",    "TIME",   "TIMESTAMP", "VARCHAR",   "BLOB",     "UUID",
-};
-
-bool ast_decimal_parse(struct text name, unsigned *out_width, unsigned *out_scale)
-{
-    char copy[16];
-    char again[16];
-    unsigned width = 0;
-    unsigned scale = 0;
-    if (name.size >= sizeof copy) {
-        return false;
-    }
-    memcpy(copy, name.data, name.size);
-    copy[name.size] = '\0';
-    if (sscanf(copy, "DECIMAL(%2u,%2u)", &width, &scale) != 2 || width < 1 || width > 38 || scale > width) {
-        return false;
-    }
-    snprintf(again, sizeof again, "DECIMAL(%u,%u)", width, scale);
-    *out_width = width;
-    *out_scale = scale;
-    return strcmp(copy, again) == 0;
-}
-
 json_t *ast_type(struct text name)
 {
-    unsigned width = 0;
-    unsigned scale = 0;
-    for (size_t i = 0; i < sizeof plain_types / sizeof *plain_types; i++) {
-        if (text_is(name, plain_types[i])) {
-            return json_pack("{s:s,s:n}", "id", plain_types[i], "type_info");
-        }
-    }
-    if (!ast_decimal_parse(name, &width, &scale)) {
+    struct column_type type;
+    if (!result_is_ok(column_type_parse(name, &type))) {
         return NULL;
     }
+    if (type.kind != COLUMN_DECIMAL) {
+        return json_pack("{s:s%,s:n}", "id", TEXT_SIZED(name), "type_info");
+    }
     return json_pack("{s:s,s:{s:s,s:s,s:n,s:i,s:i}}", "id", "DECIMAL", "type_info", "type",
-                     "DECIMAL_TYPE_INFO", "alias", "", "extension_info", "width", (int)width, "scale",
-                     (int)scale);
+                     "DECIMAL_TYPE_INFO", "alias", "", "extension_info", "width", type.precision, "scale",
+                     type.scale);
 }
 
 bool ast_type_is_plain(const json_t *type)
@@ -412,10 +412,7 @@ bool ast_type_is_plain(const json_t *type)
                ast_is_empty(json_object_get(information, "alias")) &&
                ast_is_empty(json_object_get(information, "extension_info"));
     }
-    for (size_t i = 0; i < sizeof plain_types / sizeof *plain_types; i++) {
-        if (ast_is(type, "id", plain_types[i])) {
-            return json_is_null(information);
-        }
-    }
-    return false;
+    struct column_type known;
+    return json_is_null(information) && result_is_ok(column_type_parse(text_of(ast_member(type, "id")), &known)) &&
+           known.kind != COLUMN_DECIMAL;
 }

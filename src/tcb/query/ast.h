@@ -57,6 +57,15 @@ struct ast_visitor {
 };
 fallible ast_children(json_t *expression, const struct ast_visitor *visitor);
 
+/* The same for a member that is an expression or an array of them; for the conditions of a FROM's joins; for every
+ * expression of a SELECT node, its ORDER BY included and its WITH queries not. */
+fallible ast_visit(json_t *parent, const char *member, const struct ast_visitor *visitor);
+fallible ast_visit_joins(json_t *from_table, const struct ast_visitor *visitor);
+fallible ast_visit_select(json_t *node, const struct ast_visitor *visitor);
+
+/* The SELECT node of a WITH query; NULL behind the last. */
+json_t *ast_core(const json_t *node, size_t index);
+
 bool ast_is_aggregate(const json_t *expression);  /* this node */
 bool ast_has_aggregate(const json_t *expression); /* this node or one below */
 bool ast_has_column(const json_t *expression);
@@ -84,5 +93,3 @@ json_t *ast_select(json_t *select_list, json_t *from_table);
 json_t *ast_type(struct text name);
 /* Whether a type's node is plain: one of those above. */
 bool ast_type_is_plain(const json_t *type);
-/* DECIMAL(width,scale) by its text. */
-bool ast_decimal_parse(struct text name, unsigned *out_width, unsigned *out_scale);

@@ -258,15 +258,15 @@ char *harness_cells_text(const struct harness_run *run, size_t columns)
     scoped_buffer text;
     buffer_init(&text, 64 << 20);
     for (size_t i = 0; reader_left(&reader) > 0; i++) {
-        struct query_cell cell;
+        struct cell cell;
         char number[64];
         harness_ok(query_cell_decode(&reader, &cell));
         number_text(cell.number, number);
-        if (cell.kind == QUERY_CELL_NUMBER) {
+        if (cell.kind == CELL_NUMBER) {
             harness_ok(buffer_add_text(&text, text_of(number)));
-        } else if (cell.kind == QUERY_CELL_DATE) {
-            harness_ok(buffer_printf(&text, "@%d", cell.days));
-        } else if (cell.kind == QUERY_CELL_TEXT) {
+        } else if (cell.kind == CELL_DATE) {
+            harness_ok(buffer_printf(&text, "@%d", (int)cell.number));
+        } else if (cell.kind == CELL_TEXT) {
             harness_ok(buffer_add_text(&text, cell.text));
         } else {
             harness_ok(buffer_add_text(&text, TEXT("NULL")));

@@ -159,24 +159,24 @@ static duckdb_type decimal_storage(uint8_t width)
                          : DUCKDB_TYPE_HUGEINT;
 }
 
-struct column {
+struct run_column {
     const void *data;
     const uint64_t *validity;
-    enum query_cell_kind kind;
+    enum cell_kind kind;
     duckdb_type storage;
 };
 
-static void cell_at(const struct column *column, idx_t row, struct query_cell *out)
+static void cell_at(const struct run_column *column, idx_t row, struct cell *out)
 {
-    *out = (struct query_cell){0};
+    *out = (struct cell){0};
     if (column->validity != NULL && (column->validity[row / 64] >> (row % 64) & 1) == 0) {
         return;
     }
     out->kind = column->kind;
-    if (column->kind == QUERY_CELL_NUMBER) {
+    if (column->kind == CELL_NUMBER) {
         out->number = integer_at(column->data, column->storage, row);
-    } else if (column->kind == QUERY_CELL_DATE) {
-        out->days = ((const int32_t *)column->data)[row];
+    } else if (column->kind == CELL_DATE) {
+        out->number = ((const int32_t *)column->data)[row];
     } else {
         const duckdb_string *string = &((const duckdb_string *)column->data)[row];
         bool inlined = string->inlined.length <= sizeof string->inlined.data;
@@ -187,7 +187,7 @@ static void cell_at(const struct column *column, idx_t row, struct query_cell *o
 
 /* Checks the result's columns against the declared types and learns how to read them. */
 static fallible columns_check(struct arena *arena, const struct run *run, duckdb_result *result,
-                              struct column *columns)
+                              struct run_column *columns)
 {
     REQUIRE(duckdb_column_count(result) == run->output_count, INVALID, "run.output.count");
     for (size_t i = 0; i < run->output_count; i++) {
@@ -197,14 +197,14 @@ static fallible columns_check(struct arena *arena, const struct run *run, duckdb
         duckdb_type id = duckdb_get_type_id(type);
         columns[i].storage = id == DUCKDB_TYPE_DECIMAL ? decimal_storage(duckdb_decimal_width(type)) : id;
         if (id == DUCKDB_TYPE_DATE) {
-            columns[i].kind = QUERY_CELL_DATE;
+            columns[i].kind = CELL_DATE;
         } else if (id == DUCKDB_TYPE_VARCHAR) {
-            columns[i].kind = QUERY_CELL_TEXT;
+            columns[i].kind = CELL_TEXT;
         } else {
             bool number = id == DUCKDB_TYPE_DECIMAL || id == DUCKDB_TYPE_HUGEINT ||
                           (id >= DUCKDB_TYPE_TINYINT && id <= DUCKDB_TYPE_UBIGINT);
             REQUIRE(number, INVALID, "run.output.type");
-            columns[i].kind = QUERY_CELL_NUMBER;
+            columns[i].kind = CELL_NUMBER;
         }
     }
     return OK;
@@ -216,7 +216,7 @@ struct frame_ends {
     size_t count;
 };
 
-static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, struct column *columns,
+static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, struct run_column *columns,
                              struct buffer *cells, struct frame_ends *frames)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
@@ -229,7 +229,7 @@ static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, str
         size_t before = frames->count == 0 ? 0 : frames->ends[frames->count - 1];
         size_t start = cells->size;
         for (size_t i = 0; i < run->output_count; i++) {
-            struct query_cell cell;
+            struct cell cell;
             cell_at(&columns[i], row, &cell);
             TRY(query_cell_encode(cells, &cell));
         }
@@ -243,8 +243,8 @@ static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, str
 static fallible result_encode(struct arena *arena, const struct run *run, duckdb_result *result,
                               struct buffer *cells, struct frame_ends *frames)
 {
-    struct column *columns = NULL;
-    TRY(ARENA_ARRAY(arena, struct column, run->output_count, &columns));
+    struct run_column *columns = NULL;
+    TRY(ARENA_ARRAY(arena, struct run_column, run->output_count, &columns));
     TRY(columns_check(arena, run, result, columns));
     TRY(ARENA_ARRAY(arena, size_t, 2 * (size_t)run->max_bytes / CELLS_FRAME_BYTES + 2, &frames->ends));
     uint64_t rows = 0;

@@ -1,5 +1,6 @@
 #include "query/vet.h"
 
+#include "column/column_type.h"
 #include "edge/query_wire.h"
 #include "query/sandbox.h"
 #include "query/vet_parts.h"
@@ -226,18 +227,6 @@ static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
     return printed;
 }
 
-static bool output_type_is_allowed(const char *type)
-{
-    static const char *const refused[] = {"BOOLEAN",   "FLOAT", "DOUBLE", "TIME",
-                                          "TIMESTAMP", "BLOB",  "UUID",   ""};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (strcmp(type, refused[i]) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Binds the text on the empty engine: output names and types. */
 static fallible output_bind(struct vet *vet, struct text executed, json_t *output)
 {
@@ -269,7 +258,9 @@ static fallible output_types_check(struct vet *vet, const json_t *output)
     json_t *column;
     json_array_foreach (output, index, column) {
         const char *type = ast_member(column, "type");
-        if (!output_type_is_allowed(type)) {
+        struct column_type known;
+        if (!result_is_ok(column_type_parse(text_of(type), &known)) ||
+            column_type_may_leave(known) != VERDICT_ALLOW) {
             return vet_refuse(
                 vet, "mode.output_type", NULL,
                 "output \"%s\" has type %s: only integers, DECIMAL, DATE and VARCHAR leave the room; "

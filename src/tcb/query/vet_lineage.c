@@ -5,24 +5,19 @@
 
 /* ---- From the tree ---- */
 
-struct tree_reader {
-    struct vet *vet;
-    struct vet_scope *scope;
-};
-
 static fallible tree_mark(void *self, json_t *expression, json_t **out_replacement)
 {
     (void)out_replacement;
-    struct tree_reader *reader = self;
+    struct vet_scope *scope = self;
     if (!ast_is_column(expression)) {
-        return ast_children(expression, &(struct ast_visitor){reader, tree_mark});
+        return ast_children(expression, &(struct ast_visitor){scope, tree_mark});
     }
     json_t *names = json_object_get(expression, "column_names");
     struct text alias = text_of(json_string_value(json_array_get(names, 0)));
     struct text name = text_of(json_string_value(json_array_get(names, 1)));
-    for (size_t i = 0; i < reader->scope->count; i++) {
-        struct vet_table *table = reader->scope->items[i].table;
-        for (size_t j = 0; j < table->column_count && text_equal(reader->scope->items[i].alias, alias); j++) {
+    for (size_t i = 0; i < scope->count; i++) {
+        struct vet_table *table = scope->items[i].table;
+        for (size_t j = 0; j < table->column_count && text_equal(scope->items[i].alias, alias); j++) {
             if (text_equal(table->columns[j], name)) {
                 table->read[j] = true;
                 return OK;
@@ -32,46 +27,15 @@ static fallible tree_mark(void *self, json_t *expression, json_t **out_replaceme
     return FAIL(INTERNAL, "vet.lineage.reference");
 }
 
-static fallible tree_member(struct tree_reader *reader, json_t *parent, const char *member)
-{
-    json_t *value = json_object_get(parent, member);
-    size_t index;
-    json_t *expression;
-    if (json_is_object(value)) {
-        return tree_mark(reader, value, NULL);
-    }
-    json_array_foreach (value, index, expression) {
-        TRY(tree_mark(reader, expression, NULL));
-    }
-    return OK;
-}
-
-static fallible tree_joins(struct tree_reader *reader, json_t *from)
-{
-    if (!ast_is(from, "type", "JOIN")) {
-        return OK;
-    }
-    TRY(tree_member(reader, from, "condition"));
-    TRY(tree_joins(reader, json_object_get(from, "left")));
-    return tree_joins(reader, json_object_get(from, "right"));
-}
-
 static fallible tree_read(struct vet *vet, json_t *normal)
 {
-    static const char *const members[] = {"select_list", "where_clause", "group_expressions", "having"};
-    size_t index;
-    json_t *entry;
-    json_array_foreach (json_object_get(json_object_get(normal, "cte_map"), "map"), index, entry) {
-        json_t *node = json_object_get(json_object_get(json_object_get(entry, "value"), "query"), "node");
+    json_t *core;
+    for (size_t i = 0; (core = ast_core(normal, i)) != NULL; i++) {
         struct vet_scope scope;
-        TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &scope));
-        struct tree_reader reader = {vet, &scope};
-        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-            TRY(tree_member(&reader, node, members[i]));
-        }
-        TRY(tree_joins(&reader, json_object_get(node, "from_table")));
-        for (size_t i = 0; i < scope.count; i++) {
-            scope.items[i].table->used = true;
+        TRY(vet_scope_of(vet, json_object_get(core, "from_table"), &scope));
+        TRY(ast_visit_select(core, &(struct ast_visitor){&scope, tree_mark}));
+        for (size_t j = 0; j < scope.count; j++) {
+            scope.items[j].table->used = true;
         }
     }
     return OK;

@@ -168,35 +168,7 @@ static fallible qualify(void *self, json_t *expression, json_t **out_replacement
 
 fallible vet_qualify_member(struct vet_block *block, json_t *parent, const char *member)
 {
-    json_t *expression = json_object_get(parent, member);
-    json_t *replacement = NULL;
-    if (!json_is_object(expression)) {
-        return OK;
-    }
-    TRY(qualify(block, expression, &replacement));
-    return replacement == NULL ? OK : json_set(parent, member, replacement);
-}
-
-static fallible qualify_list(struct vet_block *block, json_t *parent, const char *member)
-{
-    json_t *list = json_object_get(parent, member);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *replacement = NULL;
-        TRY(qualify(block, json_array_get(list, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(list, i, replacement) == 0, NO_MEMORY,
-                "vet.memory");
-    }
-    return OK;
-}
-
-static fallible qualify_joins(struct vet_block *block, json_t *from)
-{
-    if (!ast_is(from, "type", "JOIN")) {
-        return OK;
-    }
-    TRY(vet_qualify_member(block, from, "condition"));
-    TRY(qualify_joins(block, json_object_get(from, "left")));
-    return qualify_joins(block, json_object_get(from, "right"));
+    return ast_visit(parent, member, &(struct ast_visitor){block, qualify});
 }
 
 /* GROUP BY 2 means the second output. */
@@ -220,14 +192,10 @@ static fallible positions_replace(struct vet_block *block)
     return OK;
 }
 
-/* Puts every column reference of a block in the form TABLE.COLUMN. An output that is a bare column keeps its
- * name. */
-fallible vet_block_qualify(struct vet *vet, json_t *node, struct vet_block *out)
+fallible vet_outputs_name(struct vet *vet, json_t *node)
 {
-    struct vet_block block = {.vet = vet, .node = node};
     size_t index;
     json_t *item;
-    TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &block.scope));
     json_array_foreach (json_object_get(node, "select_list"), index, item) {
         json_t *names = json_object_get(item, "column_names");
         if (ast_is(item, "alias", "") && ast_is_column(item)) {
@@ -237,12 +205,20 @@ fallible vet_block_qualify(struct vet *vet, json_t *node, struct vet_block *out)
             return vet_refuse(vet, "mode.template", item, "name output %zu with AS", index + 1);
         }
     }
-    TRY(qualify_list(&block, node, "select_list"));
-    TRY(qualify_joins(&block, json_object_get(node, "from_table")));
+    return OK;
+}
+
+fallible vet_block_qualify(struct vet *vet, json_t *node, struct vet_block *out)
+{
+    struct vet_block block = {.vet = vet, .node = node};
+    TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &block.scope));
+    TRY(vet_outputs_name(vet, node));
+    TRY(vet_qualify_member(&block, node, "select_list"));
+    TRY(ast_visit_joins(json_object_get(node, "from_table"), &(struct ast_visitor){&block, qualify}));
     TRY(vet_qualify_member(&block, node, "where_clause"));
     TRY(positions_replace(&block));
     block.names_of_select = true;
-    TRY(qualify_list(&block, node, "group_expressions"));
+    TRY(vet_qualify_member(&block, node, "group_expressions"));
     *out = block;
     return OK;
 }

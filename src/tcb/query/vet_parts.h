@@ -89,7 +89,9 @@ struct vet_block {
     bool names_of_select;
 };
 
-/* vet_names.c: puts every column reference of a block in the form TABLE.COLUMN, and GROUP BY by position or
+/* vet_names.c: gives an output that is a bare column its name, and refuses others without one. */
+fallible vet_outputs_name(struct vet *vet, json_t *node);
+/* Puts every column reference of a block in the form TABLE.COLUMN, and GROUP BY by position or
  * name in that of the expression meant. Every output has a name afterwards. */
 fallible vet_block_qualify(struct vet *vet, json_t *node, struct vet_block *out);
 /* The same for one more expression of the block, in place. */

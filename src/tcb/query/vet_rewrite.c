@@ -90,55 +90,9 @@ static fallible make_total(void *self, json_t *expression, json_t **out_replacem
     return json_set(wrapped, "alias", json_string(ast_member(expression, "alias")));
 }
 
-static fallible total_member(json_t *parent, const char *member)
-{
-    json_t *expression = json_object_get(parent, member);
-    json_t *replacement = NULL;
-    if (!json_is_object(expression)) {
-        return OK;
-    }
-    TRY(make_total(&(struct totality){false}, expression, &replacement));
-    return replacement == NULL ? OK : json_set(parent, member, replacement);
-}
-
-static fallible total_list(json_t *list)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *replacement = NULL;
-        TRY(make_total(&(struct totality){false}, json_array_get(list, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(list, i, replacement) == 0, NO_MEMORY,
-                "vet.memory");
-    }
-    return OK;
-}
-
-static fallible total_joins(json_t *from)
-{
-    if (!ast_is(from, "type", "JOIN")) {
-        return OK;
-    }
-    TRY(total_member(from, "condition"));
-    TRY(total_joins(json_object_get(from, "left")));
-    return total_joins(json_object_get(from, "right"));
-}
-
 static fallible block_total(json_t *node)
 {
-    size_t index;
-    size_t place;
-    json_t *modifier;
-    json_t *order;
-    TRY(total_list(json_object_get(node, "select_list")));
-    TRY(total_joins(json_object_get(node, "from_table")));
-    TRY(total_member(node, "where_clause"));
-    TRY(total_list(json_object_get(node, "group_expressions")));
-    TRY(total_member(node, "having"));
-    json_array_foreach (json_object_get(node, "modifiers"), index, modifier) {
-        json_array_foreach (json_object_get(modifier, "orders"), place, order) {
-            TRY(total_member(order, "expression"));
-        }
-    }
-    return OK;
+    return ast_visit_select(node, &(struct ast_visitor){&(struct totality){false}, make_total});
 }
 
 /* ---- Total order ---- */
@@ -183,13 +137,11 @@ static fallible post_order(json_t *node)
 
 fallible vet_rewrite(struct vet *vet, json_t *normal)
 {
-    size_t index;
-    json_t *entry;
-    json_array_foreach (json_object_get(json_object_get(normal, "cte_map"), "map"), index, entry) {
-        json_t *node = json_object_get(json_object_get(json_object_get(entry, "value"), "query"), "node");
+    json_t *core;
+    for (size_t i = 0; (core = ast_core(normal, i)) != NULL; i++) {
         /* Totality first, so that a threshold counts what its aggregate really adds up. */
-        TRY(block_total(node));
-        TRY(core_protect(vet, node));
+        TRY(block_total(core));
+        TRY(core_protect(vet, core));
     }
     TRY(block_total(normal));
     return post_order(normal);

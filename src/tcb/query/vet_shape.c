@@ -323,22 +323,6 @@ static fallible cores_shape(struct vet *vet, json_t *entries, struct core_names 
     return OK;
 }
 
-static fallible post_outputs(struct vet *vet, json_t *node)
-{
-    size_t index;
-    json_t *item;
-    json_array_foreach (json_object_get(node, "select_list"), index, item) {
-        json_t *names = json_object_get(item, "column_names");
-        if (ast_is(item, "alias", "") && ast_is_column(item)) {
-            TRY(json_set(item, "alias", json_incref(json_array_get(names, json_array_size(names) - 1))));
-        }
-        if (ast_is(item, "alias", "")) {
-            return vet_refuse(vet, "mode.template", item, "name output %zu with AS", index + 1);
-        }
-    }
-    return output_names_check(vet, node);
-}
-
 fallible vet_shape(struct vet *vet, json_t *node, json_t **out_normal)
 {
     json_t *entries = json_object_get(json_object_get(node, "cte_map"), "map");
@@ -353,7 +337,8 @@ fallible vet_shape(struct vet *vet, json_t *node, json_t **out_normal)
             return vet_refuse(vet, "mode.template", NULL, "\"%.*s\" is not used", TEXT_ARGS(cores.names[i]));
         }
     }
-    TRY(post_outputs(vet, node));
+    TRY(vet_outputs_name(vet, node));
+    TRY(output_names_check(vet, node));
     *out_normal = json_incref(node);
     return OK;
 }

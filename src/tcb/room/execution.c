@@ -3,6 +3,7 @@
 #include "room/job.h"
 
 #include "edge/query_wire.h"
+#include "privacy/result_frame.h"
 #include "room/task.h"
 
 #include <sys/socket.h>
@@ -14,30 +15,14 @@ enum { CELLS_BYTES_MAX = 16 * 1024 * 1024, CELLS_BYTES_OF_RUN_MAX = 256 * 1024 *
 static fallible describe_tables(const struct data *data, json_t *tables)
 {
     for (size_t i = 0; i < data->table_count; i++) {
-        scoped_json *parts = json_array();
-        for (size_t k = 0; k < data->tables[i].part_count; k++) {
-            scoped_json *part = json_object();
-            TRY(json_set_i64(part, "size", (int64_t)data_part_file_size(&data->tables[i].parts[k])));
-            TRY(json_add(parts, json_incref(part)));
+        const struct data_table *table = &data->tables[i];
+        json_t *parts = json_array();
+        TRY(json_add(tables, json_pack("{s:s%,s:I,s:o}", "name", TEXT_SIZED(table->name), "dataset", (json_int_t)i,
+                                       "parts", parts)));
+        for (size_t k = 0; k < table->part_count; k++) {
+            json_int_t size = (json_int_t)data_part_file_size(&table->parts[k]);
+            TRY(json_add(parts, json_pack("{s:I}", "size", size)));
         }
-        scoped_json *table = json_object();
-        TRY(json_set_text(table, "name", data->tables[i].name));
-        TRY(json_set_i64(table, "dataset", (int64_t)i));
-        TRY(json_set(table, "parts", json_incref(parts)));
-        TRY(json_add(tables, json_incref(table)));
-    }
-    return OK;
-}
-
-static fallible describe_output(struct job *job, json_t *output)
-{
-    for (size_t i = 0; i < job->query->output_count; i++) {
-        struct text type;
-        TRY(column_type_to_text(&job->arena, job->query->output[i].type, &type));
-        scoped_json *column = json_object();
-        TRY(json_set_text(column, "name", job->query->output[i].name));
-        TRY(json_set_text(column, "type", type));
-        TRY(json_add(output, json_incref(column)));
     }
     return OK;
 }
@@ -58,43 +43,25 @@ static uint64_t cells_bytes_max(const struct job *job)
 
 static fallible run_request_text(struct job *job, struct buffer *out)
 {
-    scoped_json *tables = json_array();
+    json_t *tables = json_array();
+    json_t *output = json_array();
+    scoped_json *request =
+        json_pack("{s:s%,s:o,s:o,s:I,s:I,s:I,s:I}", "executed", TEXT_SIZED(job->executed), "tables", tables, "output",
+                  output, "threads", (json_int_t)job->room->limits.threads, "memory_mb",
+                  (json_int_t)engine_memory_mb(job), "max_rows", (json_int_t)job->query->max_rows, "max_bytes",
+                  (json_int_t)cells_bytes_max(job));
+    REQUIRE(request != NULL, NO_MEMORY, "json.memory");
     TRY(describe_tables(&job->data, tables));
-    scoped_json *output = json_array();
-    TRY(describe_output(job, output));
-    scoped_json *request = json_object();
-    TRY(json_set_text(request, "executed", job->executed));
-    TRY(json_set(request, "tables", json_incref(tables)));
-    TRY(json_set(request, "output", json_incref(output)));
-    TRY(json_set_i64(request, "threads", (int64_t)job->room->limits.threads));
-    TRY(json_set_i64(request, "memory_mb", (int64_t)engine_memory_mb(job)));
-    TRY(json_set_i64(request, "max_rows", (int64_t)job->query->max_rows));
-    TRY(json_set_i64(request, "max_bytes", (int64_t)cells_bytes_max(job)));
+    TRY(column_schema_build(job->query->output, job->query->output_count, output));
     return json_encode(request, out);
-}
-
-static struct cell cell_of(const struct query_cell *from)
-{
-    switch (from->kind) {
-    case QUERY_CELL_NUMBER:
-        return (struct cell){.kind = CELL_NUMBER, .number = from->number};
-    case QUERY_CELL_DATE:
-        return (struct cell){.kind = CELL_DATE, .number = from->days};
-    case QUERY_CELL_TEXT:
-        return (struct cell){.kind = CELL_TEXT, .text = from->text};
-    case QUERY_CELL_NULL:
-        break;
-    }
-    return (struct cell){.kind = CELL_NULL};
 }
 
 static fallible take_cells(struct gate *gate, struct bytes untrusted_cells)
 {
     struct reader reader = reader_of(untrusted_cells);
     while (reader_left(&reader) > 0) {
-        struct query_cell from;
-        TRY(query_cell_decode(&reader, &from));
-        struct cell cell = cell_of(&from);
+        struct cell cell;
+        TRY(query_cell_decode(&reader, &cell));
         TRY(gate_add_cell(gate, &cell));
     }
     return OK;

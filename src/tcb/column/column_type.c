@@ -1,4 +1,4 @@
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 
 #include "base/encode.h"
 

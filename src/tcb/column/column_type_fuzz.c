@@ -1,4 +1,4 @@
-#include "privacy/column_type.h"
+#include "column/column_type.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* privacy/column_type.h: the types of columns, parameters and cells, and their text form.
+/* column/column_type.h: the types of columns, parameters and cells, and their text form.
  *
  * One closed list (formats §1.3), with the one spelling that documents use. A `struct cell` is one value as
  * it leaves the query engine and as a parameter arrives: a whole number (integers, the unscaled value of a
