@@ -1,8 +1,10 @@
-/* A subverted engine: the query program with another run task and another vetting task, for test/e2e/test_hostile_engine.py.
+/* A subverted engine: the query program with another run task and another vetting task, for
+ * test/e2e/test_hostile_engine.py.
  *
- * Both behave honestly until a text literal 'hostile:MODE' in the SQL tells them what to do. A hostile run enters the same
- * sandbox first, because an engine is subverted by what it reads, and it reads nothing before. What it learns it writes
- * into its cells, rows of (label, number), so that the test can look at it. */
+ * Both behave honestly until a text literal 'hostile:MODE' in the SQL tells them what to do. A hostile run
+ * enters the same sandbox first, because an engine is subverted by what it reads, and it reads nothing
+ * before. What it learns it writes into its cells, rows of (label, number), so that the test can look at it.
+ */
 #include "base/json.h"
 #include "edge/query_wire.h"
 #include "query/run.h"
@@ -79,7 +81,7 @@ static bool is(const char *mode, const char *name)
 
 /* ---- What it says ---- */
 
-static void add_cell(struct engine *engine, const struct query_cell *cell)
+static void add_cell(struct engine *engine, const struct cell *cell)
 {
     struct result result = query_cell_encode(&engine->cells, cell);
     (void)result;
@@ -87,8 +89,8 @@ static void add_cell(struct engine *engine, const struct query_cell *cell)
 
 static void add_row(struct engine *engine, const char *label, int64_t number)
 {
-    add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_TEXT, .text = text_of(label)});
-    add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_NUMBER, .number = number});
+    add_cell(engine, &(struct cell){.kind = CELL_TEXT, .text = text_of(label)});
+    add_cell(engine, &(struct cell){.kind = CELL_NUMBER, .number = number});
 }
 
 static void send_frame(struct engine *engine, uint8_t kind, struct bytes payload)
@@ -191,7 +193,8 @@ static void ask_for_what_is_not_there(struct engine *engine)
         bool sent = send(engine->reads, octets, odd[i].size, MSG_NOSIGNAL) > 0;
         add_row(engine, odd[i].label, sent ? receive_given(engine) : -2);
     }
-    add_row(engine, "ten before the end", ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 65536}));
+    add_row(engine, "ten before the end",
+            ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 65536}));
 }
 
 /* ---- Many threads that change a request while it is on its way ---- */
@@ -210,7 +213,8 @@ static void *rewrite(void *argument)
         struct query_read wish = {.slot = (uint32_t)(i % (SLOTS + 2)),
                                   .dataset = (uint32_t)(i / 7 % 3 == 2),
                                   .part = (uint32_t)(i / 11 % 5 == 4),
-                                  .length = i % 13 == 0 ? UINT32_MAX : (uint32_t)(1 + i * 7919 % QUERY_SLOT_BYTES),
+                                  .length =
+                                      i % 13 == 0 ? UINT32_MAX : (uint32_t)(1 + i * 7919 % QUERY_SLOT_BYTES),
                                   .offset = i * 104729 % (hammer->engine->file_size + 1000)};
         query_read_encode(&wish, hammer->shared);
     }
@@ -279,16 +283,19 @@ static void try_ways_out(struct engine *engine)
     add_row(engine, "write to the memory", error_of(syscall(SYS_pwrite64, engine->memory, "x", 1, 0)));
     add_row(engine, "truncate the memory", error_of(syscall(SYS_ftruncate, engine->memory, 0)));
     add_row(engine, "open a file", error_of(syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY)));
-    add_row(engine, "open the memory again", error_of(syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/5", O_RDWR)));
+    add_row(engine, "open the memory again",
+            error_of(syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/5", O_RDWR)));
     add_row(engine, "open the parent", error_of(syscall(SYS_openat, AT_FDCWD, "/proc/1/mem", O_RDONLY)));
-    add_row(engine, "make a file", error_of(syscall(SYS_openat, AT_FDCWD, "/tmp/hostile", O_CREAT | O_WRONLY, 0600)));
+    add_row(engine, "make a file",
+            error_of(syscall(SYS_openat, AT_FDCWD, "/tmp/hostile", O_CREAT | O_WRONLY, 0600)));
     add_row(engine, "list a folder", error_of(syscall(SYS_getdents64, 0, NULL, 0)));
     add_row(engine, "look at a file", error_of(syscall(SYS_newfstatat, AT_FDCWD, "/", NULL, 0)));
     add_row(engine, "write to standard error", error_of(syscall(SYS_write, 2, "x", 1)));
     add_row(engine, "make a pipe", error_of(syscall(SYS_pipe2, NULL, 0)));
     add_row(engine, "copy a descriptor", error_of(syscall(SYS_dup, 3)));
     add_row(engine, "make executable memory",
-            mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0);
+            mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno
+                                                                                                      : 0);
     struct rlimit more = {RLIM_INFINITY, RLIM_INFINITY};
     add_row(engine, "allow a core", error_of(syscall(SYS_prlimit64, 0, RLIMIT_CORE, &more, NULL)));
     add_row(engine, "allow dumping", error_of(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)));
@@ -318,7 +325,7 @@ static void do_deadly(const char *mode)
 
 /* ---- Results that break the contract ---- */
 
-static const struct query_cell label_cell = {.kind = QUERY_CELL_TEXT, .text = {"x", 1}};
+static const struct cell label_cell = {.kind = CELL_TEXT, .text = {"x", 1}};
 
 static void answer_badly(struct engine *engine, const char *mode)
 {
@@ -327,10 +334,10 @@ static void answer_badly(struct engine *engine, const char *mode)
         add_cell(engine, &label_cell);
     } else if (is(mode, "cell-date")) {
         add_cell(engine, &label_cell);
-        add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_DATE, .days = 1});
+        add_cell(engine, &(struct cell){.kind = CELL_DATE, .number = 1});
     } else if (is(mode, "cell-range")) { /* too large for a BIGINT */
         add_cell(engine, &label_cell);
-        add_cell(engine, &(struct query_cell){.kind = QUERY_CELL_NUMBER, .number = (__int128)1 << 100});
+        add_cell(engine, &(struct cell){.kind = CELL_NUMBER, .number = (__int128)1 << 100});
     } else if (is(mode, "cell-control")) {
         add_row(engine, "red\x1b[31m", 1);
     } else if (is(mode, "cell-utf")) {
@@ -339,7 +346,9 @@ static void answer_badly(struct engine *engine, const char *mode)
         add_row(engine, "x", 1);
         send_frame(engine, QUERY_FRAME_CELLS, ((struct bytes){(const uint8_t *)"\x09", sizeof "\x09" - 1}));
     } else if (is(mode, "cell-size")) { /* a text of 4 GiB in five octets */
-        send_frame(engine, QUERY_FRAME_CELLS, ((struct bytes){(const uint8_t *)"\x03\xff\xff\xff\xff", sizeof "\x03\xff\xff\xff\xff" - 1}));
+        send_frame(
+            engine, QUERY_FRAME_CELLS,
+            ((struct bytes){(const uint8_t *)"\x03\xff\xff\xff\xff", sizeof "\x03\xff\xff\xff\xff" - 1}));
     } else if (is(mode, "rows-partial")) {
         add_row(engine, "x", 1);
         add_cell(engine, &label_cell);
@@ -435,7 +444,8 @@ void run_serve(int stream, int read_socket, int memory)
     engine.slots = mmap(NULL, (size_t)SLOTS * QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, memory, 0);
     struct sandbox_limits limits = {.address_space_bytes = 4ULL << 30, .cpu_seconds = 60};
     if (engine.slots == MAP_FAILED || !result_is_ok(query_frame_receive(stream, &taken, &kind)) ||
-        !result_is_ok(read_file_size(buffer_view(&taken), &engine.file_size)) || !result_is_ok(sandbox_enter(&limits))) {
+        !result_is_ok(read_file_size(buffer_view(&taken), &engine.file_size)) ||
+        !result_is_ok(sandbox_enter(&limits))) {
         _exit(1);
     }
     behave(&engine, mode);
@@ -449,7 +459,7 @@ static const json_t *find_value(const json_t *request, const char *name)
 {
     size_t index;
     json_t *parameter;
-    json_array_foreach(json_object_get(request, "parameters"), index, parameter) {
+    json_array_foreach (json_object_get(request, "parameters"), index, parameter) {
         if (strcmp(json_string_value(json_object_get(parameter, "name")), name) == 0) {
             return json_object_get(parameter, "value");
         }
@@ -459,9 +469,10 @@ static const json_t *find_value(const json_t *request, const char *name)
 
 static json_t *truthful_answer(const json_t *request)
 {
-    return json_pack("{s:O,s:O,s:{s:[s,s]},s:[{s:s,s:s},{s:s,s:s}],s:s,s:s}", "canonical", json_object_get(request, "sql"),
-                     "executed", json_object_get(request, "sql"), "reads", "people", "city", "id", "output", "name", "label",
-                     "type", "VARCHAR", "name", "n", "type", "BIGINT", "vetter", QUERY_VETTER, "engine", QUERY_ENGINE);
+    return json_pack("{s:O,s:O,s:{s:[s,s]},s:[{s:s,s:s},{s:s,s:s}],s:s,s:s}", "canonical",
+                     json_object_get(request, "sql"), "executed", json_object_get(request, "sql"), "reads",
+                     "people", "city", "id", "output", "name", "label", "type", "VARCHAR", "name", "n",
+                     "type", "BIGINT", "vetter", QUERY_VETTER, "engine", QUERY_ENGINE);
 }
 
 static uint8_t lie(const char *mode, const json_t *request, json_t *answer)
@@ -475,13 +486,15 @@ static uint8_t lie(const char *mode, const json_t *request, json_t *answer)
     } else if (is(mode, "vet-table")) {
         json_object_set_new(reads, "purchases", json_pack("[s]", "item"));
     } else if (is(mode, "vet-output")) {
-        json_array_append_new(json_object_get(answer, "output"), json_pack("{s:s,s:s}", "name", "more", "type", "VARCHAR"));
+        json_array_append_new(json_object_get(answer, "output"),
+                              json_pack("{s:s,s:s}", "name", "more", "type", "VARCHAR"));
     } else if (is(mode, "vet-vetter")) {
         json_object_set_new(answer, "vetter", json_string(secret));
     } else if (is(mode, "vet-engine")) {
         json_object_set_new(answer, "engine", json_string(secret));
     } else if (is(mode, "vet-executed")) { /* another text than was approved: it leads the run astray */
-        json_object_set_new(answer, "executed", json_string("SELECT note, item FROM people, purchases -- hostile:read"));
+        json_object_set_new(answer, "executed",
+                            json_string("SELECT note, item FROM people, purchases -- hostile:read"));
     } else if (is(mode, "vet-code")) {
         json_object_set_new(answer, "code", json_string(secret));
         return QUERY_FRAME_REFUSED;
@@ -501,7 +514,8 @@ static bool vet_falsely(int stream, const char *mode, struct bytes request_octet
     }
     json_t *answer = truthful_answer(request);
     uint8_t kind = lie(mode, request, answer);
-    bool sent = result_is_ok(json_encode(answer, &text)) && result_is_ok(query_frame_send(stream, kind, buffer_view(&text)));
+    bool sent = result_is_ok(json_encode(answer, &text)) &&
+                result_is_ok(query_frame_send(stream, kind, buffer_view(&text)));
     json_decref(answer);
     return sent;
 }

@@ -1,7 +1,9 @@
-/* For tests that look for keys where they must not be: prints the secrets of a party or of its vault as "name hex".
+/* For tests that look for keys where they must not be: prints the secrets of a party or of its vault as "name
+ * hex".
  *
  *     reveal-tool party FOLDER PASSPHRASE_FILE [DATASET_FOLDER...]
- *     reveal-tool vault FOLDER                                      (a copy: the vault itself need not stop) */
+ *     reveal-tool vault FOLDER                                      (a copy: the vault itself need not stop)
+ */
 #include "base/world.h"
 #include "contract/manifest.h"
 #include "party/dataset/verify.h"

@@ -1,10 +1,11 @@
-/* For tests that look for what must not be there: prints each place where one of many octet strings occurs in files or in
- * the memory of processes.
+/* For tests that look for what must not be there: prints each place where one of many octet strings occurs in
+ * files or in the memory of processes.
  *
  *     scan-tool PATTERNS < SOURCES
  *
- * PATTERNS has one "name hex" per line, 8 to 512 octets each; SOURCES has one path or "pid:N" per line. For each hit one line
- * "name<TAB>source"; at the end "scanned<TAB>octets". A source that cannot be read ends the program with status 1. */
+ * PATTERNS has one "name hex" per line, 8 to 512 octets each; SOURCES has one path or "pid:N" per line. For
+ * each hit one line "name<TAB>source"; at the end "scanned<TAB>octets". A source that cannot be read ends the
+ * program with status 1. */
 #include "base/encode.h"
 
 #include <errno.h>
@@ -13,7 +14,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PATTERNS_MAX = 8192, PATTERN_MIN = 8, PATTERN_MAX = 512, CHUNK = 4 << 20, BITS = 20, LINE_MAX_BYTES = 4096 };
+enum {
+    PATTERNS_MAX = 8192,
+    PATTERN_MIN = 8,
+    PATTERN_MAX = 512,
+    CHUNK = 4 << 20,
+    BITS = 20,
+    LINE_MAX_BYTES = 4096
+};
 
 struct pattern {
     char name[64];
@@ -68,7 +76,8 @@ static void search(const struct scan *scan, size_t size)
     for (size_t at = 0; at + PATTERN_MIN <= size; at++) {
         const struct pattern *pattern = scan->slots[slot_of(scan->window + at)];
         for (; pattern != NULL; pattern = pattern->next) {
-            if (pattern->size <= size - at && memcmp(scan->window + at, pattern->octets, pattern->size) == 0) {
+            if (pattern->size <= size - at &&
+                memcmp(scan->window + at, pattern->octets, pattern->size) == 0) {
                 printf("%s\t%s\n", pattern->name, scan->source);
             }
         }

@@ -18,9 +18,9 @@ enum { FIXTURE_ROWS = 5000, PIECE_BYTES = 7001 };
 struct fake_source {
     struct source source;
     struct bytes file;
-    uint64_t hash;        /* of every part */
-    uint64_t rows_given;  /* instead of what was asked for, if not 0 */
-    size_t fail_at_part;  /* from this one on; SIZE_MAX: never */
+    uint64_t hash;       /* of every part */
+    uint64_t rows_given; /* instead of what was asked for, if not 0 */
+    size_t fail_at_part; /* from this one on; SIZE_MAX: never */
     size_t given, checked;
 };
 
@@ -72,8 +72,12 @@ static int setup(void **state)
     assert_ok(key_generate(KEY_EC_P256, 0, &test.key));
     assert_ok(secret_random(&test.world, AEAD_KEY_BYTES, &test.storage_key));
     test.fake = (struct fake_source){
-        .source = {.self = &test.fake, .columns = fixture_columns, .column_count = 4, .rows = 3 * FIXTURE_ROWS,
-                   .part = fake_part, .check = fake_check},
+        .source = {.self = &test.fake,
+                   .columns = fixture_columns,
+                   .column_count = 4,
+                   .rows = 3 * FIXTURE_ROWS,
+                   .part = fake_part,
+                   .check = fake_check},
         .file = read_test_file(&test.arena, "vectors/parquet/groups.parquet"),
         .hash = 0x123456789abcdef0,
         .fail_at_part = SIZE_MAX,
@@ -144,7 +148,8 @@ static const char *path_of(struct world_of_test *test, const char *name)
     return arena_where(&test->arena, "%s/%s", test->folder, name);
 }
 
-static void change_file(struct world_of_test *test, const char *name, long offset, const void *octets, size_t size)
+static void change_file(struct world_of_test *test, const char *name, long offset, const void *octets,
+                        size_t size)
 {
     FILE *file = fopen(path_of(test, name), "r+b");
     assert_non_null(file);
@@ -274,7 +279,8 @@ static void check_written(struct world_of_test *test, size_t size, unsigned thre
 static void the_writer_keeps_order(void **state)
 {
     struct world_of_test *test = *state;
-    static const size_t sizes[] = {0, 1, 65480, 65481, 16 * 65520 - 40, 16 * 65520 - 39, 32 * 65520 - 40, 5000000};
+    static const size_t sizes[] = {0,      1, 65480, 65481, 16 * 65520 - 40, 16 * 65520 - 39, 32 * 65520 - 40,
+                                   5000000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check_written(test, sizes[i], 1);
         check_written(test, sizes[i], 5);
@@ -503,8 +509,12 @@ static void false_ranges_are_found(void **state)
     struct folder folder;
     assert_ok(folder_open(test->folder, false, &folder));
     struct dataset_listener nobody = {0};
-    struct part_check check = {.folder = &folder, .manifest = manifest, .part = &manifest->parts[0],
-                               .data_key = &data_key, .threads = 1, .listener = &nobody};
+    struct part_check check = {.folder = &folder,
+                               .manifest = manifest,
+                               .part = &manifest->parts[0],
+                               .data_key = &data_key,
+                               .threads = 1,
+                               .listener = &nobody};
     assert_ok(part_check(&check));
     struct manifest_range *chunk = &manifest->parts[0].columns[1].chunks[0];
     struct manifest_range kept = *chunk;
@@ -528,7 +538,8 @@ static void false_ranges_are_found(void **state)
 
 static void an_empty_dataset_is_one_part(void **state)
 {
-    static const struct source_column columns[] = {{TEXT("id"), TEXT("INTEGER")}, {TEXT("name"), TEXT("VARCHAR")}};
+    static const struct source_column columns[] = {{TEXT("id"), TEXT("INTEGER")},
+                                                   {TEXT("name"), TEXT("VARCHAR")}};
     struct world_of_test *test = *state;
     test->fake.source.columns = columns;
     test->fake.source.column_count = 2;
