@@ -49,17 +49,19 @@ static fallible refuse_shared_key(const struct contract *contract, size_t index)
     return OK;
 }
 
-static fallible read_party(struct arena *arena, const json_t *row, struct contract *contract, size_t index)
+/* While an array is read, the first row with a name is that name's own unless the name stands there twice. */
+static fallible read_party(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const party_members[] = {"name", "signing", "result", NULL};
+    struct contract *contract = self;
     struct contract_party *party = &contract->parties[index];
+    size_t first;
     TRY(json_only(arena, row, party_members));
     TRY(document_get_name(row, "name", &party->name));
     TRY(document_keep(arena, &party->name));
-    for (size_t i = 0; i < index; i++) {
-        if (text_equal(contract->parties[i].name, party->name)) {
-            return FAIL_AT(INVALID, "contract.party.duplicate", "name");
-        }
+    TRY(contract_find_party(contract, party->name, &first));
+    if (first != index) {
+        return FAIL_AT(INVALID, "contract.party.duplicate", "name");
     }
     TRY(document_get_key(arena, row, "signing", &party->signing));
     TRY(document_get_key(arena, row, "result", &party->result));
@@ -67,81 +69,45 @@ static fallible read_party(struct arena *arena, const json_t *row, struct contra
     return refuse_shared_key(contract, index);
 }
 
-static fallible read_parties(struct arena *arena, struct contract *contract)
+static fallible read_owner(const json_t *row, const char *member, const struct contract *contract, size_t *out)
 {
-    json_t *array;
-    size_t count;
-    TRY(document_get_array(contract->document.content, "parties", 1, CONTRACT_PARTIES_MAX, &array, &count));
-    TRY(ARENA_ARRAY(arena, struct contract_party, count, &contract->parties));
-    contract->party_count = count;
-    for (size_t i = 0; i < count; i++) {
-        TRY(document_within(arena, read_party(arena, json_array_get(array, i), contract, i), "parties[%zu]",
-                            i));
+    struct text name;
+    TRY(document_get_name(row, member, &name));
+    if (!result_is_ok(contract_find_party(contract, name, out))) {
+        return FAIL_AT(INVALID, "contract.party.unknown", member);
     }
     return OK;
 }
 
-static fallible read_dataset(struct arena *arena, const json_t *row, struct contract *contract, size_t index)
+static fallible read_dataset(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const dataset_members[] = {"table",  "dataset", "owner",        "manifest",
                                                   "policy", "entity",  "min_entities", NULL};
+    struct contract *contract = self;
     struct contract_dataset *dataset = &contract->datasets[index];
     struct text owner;
+    size_t first;
     TRY(json_only(arena, row, dataset_members));
     TRY(document_get_name(row, "table", &dataset->table));
     TRY(document_get_owned(row, &dataset->dataset, &owner));
     TRY(document_keep(arena, &dataset->table));
     TRY(document_keep(arena, &dataset->dataset));
-    if (!result_is_ok(contract_find_party(contract, owner, &dataset->owner))) {
-        return FAIL_AT(INVALID, "contract.party.unknown", "owner");
-    }
+    TRY(read_owner(row, "owner", contract, &dataset->owner));
     contract->parties[dataset->owner].is_owner = true;
-    for (size_t i = 0; i < index; i++) {
-        if (text_equal(contract->datasets[i].table, dataset->table)) {
-            return FAIL_AT(INVALID, "contract.dataset.table_duplicate", "table");
-        }
-        if (text_equal(contract->datasets[i].dataset, dataset->dataset)) {
-            return FAIL_AT(INVALID, "contract.dataset.duplicate", "dataset");
-        }
+    TRY(contract_find_table(contract, dataset->table, &first));
+    if (first != index) {
+        return FAIL_AT(INVALID, "contract.dataset.table_duplicate", "table");
+    }
+    TRY(contract_find_dataset(contract, dataset->dataset, &first));
+    if (first != index) {
+        return FAIL_AT(INVALID, "contract.dataset.duplicate", "dataset");
     }
     TRY(document_get_digest(row, "manifest", &dataset->manifest));
     TRY(document_get_digest(row, "policy", &dataset->policy));
     return policy_entity_read(arena, row, row, &dataset->entity);
 }
 
-static fallible read_datasets(struct arena *arena, struct contract *contract)
-{
-    json_t *array;
-    TRY(document_get_array(contract->document.content, "datasets", 1, CONTRACT_DATASETS_MAX, &array,
-                           &contract->dataset_count));
-    TRY(ARENA_ARRAY(arena, struct contract_dataset, contract->dataset_count, &contract->datasets));
-    for (size_t i = 0; i < contract->dataset_count; i++) {
-        TRY(document_within(arena, read_dataset(arena, json_array_get(array, i), contract, i),
-                            "datasets[%zu]", i));
-    }
-    return OK;
-}
-
 /* --- queries, queriers, recipients --------------------------------------------------------------- */
-
-static fallible read_queries(struct arena *arena, struct contract *contract)
-{
-    json_t *array;
-    TRY(document_get_array(contract->document.content, "queries", 1, CONTRACT_QUERIES_MAX, &array,
-                           &contract->query_count));
-    TRY(ARENA_ARRAY(arena, struct contract_query, contract->query_count, &contract->queries));
-    for (size_t i = 0; i < contract->query_count; i++) {
-        struct contract_query *query = &contract->queries[i];
-        TRY(document_within(arena, contract_query_read(arena, json_array_get(array, i), contract, query),
-                            "queries[%zu]", i));
-        for (size_t j = 0; j < i; j++) {
-            if (text_equal(contract->queries[j].name, query->name)) {
-                return FAIL_AT(INVALID, "contract.query.duplicate", arena_where(arena, "queries[%zu]", i));
-            }
-        }
-    }
-    return OK;
-}
 
 static fallible read_party_set(struct arena *arena, const struct contract *contract, const char *member,
                                size_t **out, size_t *out_count)
@@ -164,9 +130,11 @@ static fallible read_party_set(struct arena *arena, const struct contract *contr
 
 /* --- where it may run ---------------------------------------------------------------------------- */
 
-static fallible read_tee(struct arena *arena, const json_t *row, struct contract_tee *tee)
+static fallible read_tee(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const tee_members[] = {"type", "measurement", "root", NULL};
+    struct contract *contract = self;
+    struct contract_tee *tee = &contract->tees[index];
     struct text measurement;
     TRY(json_only(arena, row, tee_members));
     TRY(json_get_text(row, "type", &tee->type));
@@ -180,26 +148,19 @@ static fallible read_tee(struct arena *arena, const json_t *row, struct contract
     if (tee->has_root != (tee->family == CONTRACT_FAMILY_SIM)) {
         return FAIL_AT(INVALID, "contract.tee.root", "root");
     }
+    for (size_t i = 0; i < index; i++) {
+        bool same = contract->tees[i].family == tee->family &&
+                    bytes_equal(contract->tees[i].measurement, tee->measurement);
+        REQUIRE(!same, INVALID, "contract.tee.duplicate");
+    }
     return tee->has_root ? document_get_digest(row, "root", &tee->root) : OK;
 }
 
-static fallible read_tees(struct arena *arena, struct contract *contract)
+static fallible refuse_simulated_among_others(const struct contract *contract)
 {
-    json_t *array;
     bool simulated = false;
-    TRY(document_get_array(contract->document.content, "tee", 1, CONTRACT_TEES_MAX, &array,
-                           &contract->tee_count));
-    TRY(ARENA_ARRAY(arena, struct contract_tee, contract->tee_count, &contract->tees));
     for (size_t i = 0; i < contract->tee_count; i++) {
-        struct contract_tee *tee = &contract->tees[i];
-        TRY(document_within(arena, read_tee(arena, json_array_get(array, i), tee), "tee[%zu]", i));
-        simulated = simulated || tee->family == CONTRACT_FAMILY_SIM;
-        for (size_t j = 0; j < i; j++) {
-            if (contract->tees[j].family == tee->family &&
-                bytes_equal(contract->tees[j].measurement, tee->measurement)) {
-                return FAIL_AT(INVALID, "contract.tee.duplicate", arena_where(arena, "tee[%zu]", i));
-            }
-        }
+        simulated = simulated || contract->tees[i].family == CONTRACT_FAMILY_SIM;
     }
     if (simulated && contract->tee_count != 1) {
         return FAIL_AT(INVALID, "contract.tee.sim_not_alone", "tee");
@@ -207,42 +168,38 @@ static fallible read_tees(struct arena *arena, struct contract *contract)
     return OK;
 }
 
-static fallible read_pins(struct arena *arena, const json_t *row, struct contract_authority *authority)
+static fallible read_pin(struct arena *arena, const json_t *value, void *self, size_t index)
 {
-    json_t *array;
-    TRY(document_get_array(row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, &array, &authority->key_count));
-    TRY(ARENA_ARRAY(arena, struct digest, authority->key_count, &authority->keys));
-    for (size_t i = 0; i < authority->key_count; i++) {
-        struct text text;
-        struct digest *key = &authority->keys[i];
-        bool good = result_is_ok(json_text(json_array_get(array, i), &text)) &&
-                    result_is_ok(digest_from_text(text, key)) &&
-                    (i == 0 || memcmp(key[-1].octets, key->octets, DIGEST_BYTES) < 0);
-        if (!good) {
-            return FAIL_AT(INVALID, "contract.authority.keys", arena_where(arena, "keys[%zu]", i));
-        }
-    }
+    (void)arena;
+    struct digest *key = &((struct contract_authority *)self)->keys[index];
+    struct text text;
+    bool good = result_is_ok(json_text(value, &text)) && result_is_ok(digest_from_text(text, key)) &&
+                (index == 0 || memcmp(key[-1].octets, key->octets, DIGEST_BYTES) < 0);
+    REQUIRE(good, INVALID, "contract.authority.keys");
     return OK;
 }
 
-static fallible read_authority(struct arena *arena, const json_t *row, const struct contract *contract,
-                               struct contract_authority *authority)
+static fallible read_authority(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const authority_members[] = {"party", "issuer", "keys", "policy_hash", NULL};
-    struct text party;
+    const struct contract *contract = self;
+    struct contract_authority *authority = &contract->authorities[index];
     struct bytes policy_hash;
     TRY(json_only(arena, row, authority_members));
-    TRY(document_get_name(row, "party", &party));
-    if (!result_is_ok(contract_find_party(contract, party, &authority->party))) {
-        return FAIL_AT(INVALID, "contract.party.unknown", "party");
-    }
+    TRY(read_owner(row, "party", contract, &authority->party));
     if (!contract->parties[authority->party].is_owner) {
         return FAIL_AT(INVALID, "contract.authority.not_an_owner", "party");
     }
     TRY(document_get_url(row, "issuer", &authority->issuer));
-    TRY(read_pins(arena, row, authority));
+    TRY(DOCUMENT_ROWS(arena, row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, read_pin, authority, &authority->keys,
+                      &authority->key_count));
     TRY(document_get_fixed(arena, row, "policy_hash", DIGEST_BYTES, &policy_hash));
     memcpy(authority->policy_hash.octets, policy_hash.data, DIGEST_BYTES);
+    for (size_t i = 0; i < index; i++) {
+        bool same = contract->authorities[i].party == authority->party &&
+                    text_equal(contract->authorities[i].issuer, authority->issuer);
+        REQUIRE(!same, INVALID, "contract.authority.duplicate");
+    }
     return OK;
 }
 
@@ -260,27 +217,6 @@ static fallible require_every_owner(const struct contract *contract)
     return OK;
 }
 
-static fallible read_authorities(struct arena *arena, struct contract *contract)
-{
-    json_t *array;
-    TRY(document_get_array(contract->document.content, "authorities", 1, CONTRACT_AUTHORITIES_MAX, &array,
-                           &contract->authority_count));
-    TRY(ARENA_ARRAY(arena, struct contract_authority, contract->authority_count, &contract->authorities));
-    for (size_t i = 0; i < contract->authority_count; i++) {
-        struct contract_authority *authority = &contract->authorities[i];
-        TRY(document_within(arena, read_authority(arena, json_array_get(array, i), contract, authority),
-                            "authorities[%zu]", i));
-        for (size_t j = 0; j < i; j++) {
-            if (contract->authorities[j].party == authority->party &&
-                text_equal(contract->authorities[j].issuer, authority->issuer)) {
-                return FAIL_AT(INVALID, "contract.authority.duplicate",
-                               arena_where(arena, "authorities[%zu]", i));
-            }
-        }
-    }
-    return require_every_owner(contract);
-}
-
 /* --- the whole ----------------------------------------------------------------------------------- */
 
 static bool is_line(struct text text, size_t max)
@@ -289,18 +225,11 @@ static bool is_line(struct text text, size_t max)
     return line && memchr(text.data, '\n', text.size) == NULL && memchr(text.data, '\r', text.size) == NULL;
 }
 
-static fallible read_residency(struct arena *arena, struct contract *contract)
+static fallible read_region(struct arena *arena, const json_t *value, void *self, size_t index)
 {
-    json_t *array;
-    TRY(document_get_array(contract->document.content, "residency", 0, CONTRACT_RESIDENCY_MAX, &array,
-                           &contract->residency_count));
-    TRY(ARENA_ARRAY(arena, struct text, contract->residency_count, &contract->residency));
-    for (size_t i = 0; i < contract->residency_count; i++) {
-        struct text *region = &contract->residency[i];
-        if (!result_is_ok(json_text(json_array_get(array, i), region)) || !is_line(*region, 64)) {
-            return FAIL_AT(INVALID, "contract.residency", arena_where(arena, "residency[%zu]", i));
-        }
-    }
+    (void)arena;
+    struct text *region = &((struct contract *)self)->residency[index];
+    REQUIRE(result_is_ok(json_text(value, region)) && is_line(*region, 64), INVALID, "contract.residency");
     return OK;
 }
 
@@ -331,14 +260,22 @@ static fallible read_contract(struct arena *arena, struct contract *contract)
     if (!text_is(loading, "all")) {
         return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
     }
-    TRY(read_parties(arena, contract));
-    TRY(read_datasets(arena, contract));
-    TRY(read_queries(arena, contract));
+    TRY(DOCUMENT_ROWS(arena, content, "parties", 1, CONTRACT_PARTIES_MAX, read_party, contract, &contract->parties,
+                      &contract->party_count));
+    TRY(DOCUMENT_ROWS(arena, content, "datasets", 1, CONTRACT_DATASETS_MAX, read_dataset, contract,
+                      &contract->datasets, &contract->dataset_count));
+    TRY(DOCUMENT_ROWS(arena, content, "queries", 1, CONTRACT_QUERIES_MAX, contract_query_read, contract,
+                      &contract->queries, &contract->query_count));
     TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
     TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
-    TRY(read_tees(arena, contract));
-    TRY(read_authorities(arena, contract));
-    TRY(read_residency(arena, contract));
+    TRY(DOCUMENT_ROWS(arena, content, "tee", 1, CONTRACT_TEES_MAX, read_tee, contract, &contract->tees,
+                      &contract->tee_count));
+    TRY(refuse_simulated_among_others(contract));
+    TRY(DOCUMENT_ROWS(arena, content, "authorities", 1, CONTRACT_AUTHORITIES_MAX, read_authority, contract,
+                      &contract->authorities, &contract->authority_count));
+    TRY(require_every_owner(contract));
+    TRY(DOCUMENT_ROWS(arena, content, "residency", 0, CONTRACT_RESIDENCY_MAX, read_region, contract,
+                      &contract->residency, &contract->residency_count));
     return read_valid(arena, contract);
 }
 
@@ -395,26 +332,35 @@ void contract_release(struct contract *contract)
 
 /* --- finding ------------------------------------------------------------------------------------- */
 
-fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index)
+/* The first of `count` rows, `row_bytes` apart, whose name is `name`; `first_name` is that of the first row. */
+static fallible find(const struct text *first_name, size_t row_bytes, size_t count, struct text name,
+                     const char *why, size_t *out_index)
 {
-    for (size_t i = 0; i < contract->party_count; i++) {
-        if (text_equal(contract->parties[i].name, name)) {
+    for (size_t i = 0; i < count; i++) {
+        if (text_equal(*(const struct text *)((const char *)first_name + i * row_bytes), name)) {
             *out_index = i;
             return OK;
         }
     }
-    return FAIL(NOT_FOUND, "contract.party.unknown");
+    return (struct result){RESULT_NOT_FOUND, why, NULL};
+}
+
+fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index)
+{
+    return find(&contract->parties->name, sizeof *contract->parties, contract->party_count, name,
+                "contract.party.unknown", out_index);
 }
 
 fallible contract_find_dataset(const struct contract *contract, struct text dataset, size_t *out_index)
 {
-    for (size_t i = 0; i < contract->dataset_count; i++) {
-        if (text_equal(contract->datasets[i].dataset, dataset)) {
-            *out_index = i;
-            return OK;
-        }
-    }
-    return FAIL(NOT_FOUND, "contract.dataset.unknown");
+    return find(&contract->datasets->dataset, sizeof *contract->datasets, contract->dataset_count, dataset,
+                "contract.dataset.unknown", out_index);
+}
+
+fallible contract_find_table(const struct contract *contract, struct text table, size_t *out_index)
+{
+    return find(&contract->datasets->table, sizeof *contract->datasets, contract->dataset_count, table,
+                "contract.table.unknown", out_index);
 }
 
 bool contract_query_is_public(const struct contract_query *query)
@@ -429,13 +375,8 @@ bool contract_query_is_public(const struct contract_query *query)
 
 fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index)
 {
-    for (size_t i = 0; i < contract->query_count; i++) {
-        if (text_equal(contract->queries[i].name, name)) {
-            *out_index = i;
-            return OK;
-        }
-    }
-    return FAIL(NOT_FOUND, "contract.query.unknown");
+    return find(&contract->queries->name, sizeof *contract->queries, contract->query_count, name,
+                "contract.query.unknown", out_index);
 }
 
 static bool is_among(const size_t indexes[], size_t count, size_t party)

@@ -185,12 +185,12 @@ fallible contract_verify_signature(struct arena *arena, const struct contract *c
 /* EXPIRED "contract.not_yet_valid" or "contract.expired". */
 fallible contract_check_time(const struct contract *contract, int64_t unix_seconds);
 
-/* NOT_FOUND "contract.party.unknown", "contract.dataset.unknown", "contract.query.unknown". Datasets are
- * found by their owner/name. */
+/* NOT_FOUND "contract.party.unknown" and so on. Datasets are found by their owner/name or by their table. */
 fallible contract_find_party(const struct contract *contract, struct text name, size_t *out_index);
 fallible contract_find_dataset(const struct contract *contract, struct text dataset, size_t *out_index);
 /* Whether the host may know every parameter of the query. */
 bool contract_query_is_public(const struct contract_query *query);
+fallible contract_find_table(const struct contract *contract, struct text table, size_t *out_index);
 fallible contract_find_query(const struct contract *contract, struct text name, size_t *out_index);
 bool contract_is_querier(const struct contract *contract, size_t party);
 bool contract_is_recipient(const struct contract *contract, size_t party);

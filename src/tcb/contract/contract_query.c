@@ -2,17 +2,6 @@
 
 #include "privacy/result_frame.h"
 
-static fallible find_table(const struct contract *contract, struct text table, size_t *out)
-{
-    for (size_t i = 0; i < contract->dataset_count; i++) {
-        if (text_equal(contract->datasets[i].table, table)) {
-            *out = i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "contract.read.table");
-}
-
 static bool is_listed(const struct contract_read *read, struct text column)
 {
     for (size_t i = 0; i < read->column_count; i++) {
@@ -26,7 +15,7 @@ static bool is_listed(const struct contract_read *read, struct text column)
 static fallible read_read(struct arena *arena, const json_t *reads, struct text table,
                           const struct contract *contract, struct contract_read *read)
 {
-    TRY(find_table(contract, table, &read->dataset));
+    REQUIRE(result_is_ok(contract_find_table(contract, table, &read->dataset)), INVALID, "contract.read.table");
     TRY(document_get_set(arena, reads, table.data, 0, POLICY_COLUMNS_MAX, column_name_is_valid,
                          &read->columns, &read->column_count));
     const struct policy_entity *entity = &contract->datasets[read->dataset].entity;
@@ -67,31 +56,26 @@ static fallible read_bound(const json_t *row, const char *member, struct column_
     return result_is_ok(result) ? OK : FAIL_AT(INVALID, "contract.parameter.bound", member);
 }
 
-static fallible read_values(struct arena *arena, const json_t *row, struct contract_parameter *parameter)
+static fallible read_value(struct arena *arena, const json_t *value, void *self, size_t index)
 {
-    if (!json_has(row, "values")) {
-        return OK;
-    }
-    json_t *array;
-    TRY(document_get_array(row, "values", 1, CONTRACT_VALUES_MAX, &array, &parameter->value_count));
-    TRY(ARENA_ARRAY(arena, struct text, parameter->value_count, &parameter->values));
+    (void)arena;
+    const struct contract_parameter *parameter = self;
+    struct cell cell;
     struct cell before;
-    for (size_t i = 0; i < parameter->value_count; i++) {
-        struct cell cell;
-        bool good = result_is_ok(json_text(json_array_get(array, i), &parameter->values[i])) &&
-                    result_is_ok(cell_from_text(parameter->type, parameter->values[i], &cell)) &&
-                    (i == 0 || cell_compare(&before, &cell) < 0);
-        if (!good) {
-            return FAIL_AT(INVALID, "contract.parameter.values", arena_where(arena, "values[%zu]", i));
-        }
-        before = cell;
-    }
+    struct text *text = &parameter->values[index];
+    bool good = result_is_ok(json_text(value, text)) &&
+                result_is_ok(cell_from_text(parameter->type, *text, &cell)) &&
+                (index == 0 || (result_is_ok(cell_from_text(parameter->type, text[-1], &before)) &&
+                                cell_compare(&before, &cell) < 0));
+    REQUIRE(good, INVALID, "contract.parameter.values");
     return OK;
 }
 
-static fallible read_parameter(struct arena *arena, const json_t *row, struct contract_parameter *parameter)
+static fallible read_parameter(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const members[] = {"name", "type", "public", "min", "max", "values", NULL};
+    struct contract_query *query = self;
+    struct contract_parameter *parameter = &query->parameters[index];
     struct text type;
     struct cell min = {0};
     struct cell max = {0};
@@ -108,39 +92,30 @@ static fallible read_parameter(struct arena *arena, const json_t *row, struct co
     TRY(read_bound(row, "max", parameter->type, &parameter->has_max, &parameter->max, &max));
     bool empty = parameter->has_min && parameter->has_max && cell_compare(&min, &max) > 0;
     REQUIRE(!empty, INVALID, "contract.parameter.domain_empty");
-    TRY(read_values(arena, row, parameter));
+    if (json_has(row, "values")) {
+        TRY(DOCUMENT_ROWS(arena, row, "values", 1, CONTRACT_VALUES_MAX, read_value, parameter, &parameter->values,
+                          &parameter->value_count));
+    }
     bool both = parameter->value_count > 0 && (parameter->has_min || parameter->has_max);
     REQUIRE(!both, INVALID, "contract.parameter.values_and_bounds");
-    return OK;
-}
-
-static fallible read_parameters(struct arena *arena, const json_t *row, struct contract_query *query)
-{
-    json_t *array;
-    TRY(document_get_array(row, "parameters", 0, CONTRACT_PARAMETERS_MAX, &array, &query->parameter_count));
-    TRY(ARENA_ARRAY(arena, struct contract_parameter, query->parameter_count, &query->parameters));
-    for (size_t i = 0; i < query->parameter_count; i++) {
-        struct contract_parameter *parameter = &query->parameters[i];
-        TRY(document_within(arena, read_parameter(arena, json_array_get(array, i), parameter),
-                            "parameters[%zu]", i));
-        for (size_t j = 0; j < i; j++) {
-            if (text_equal(query->parameters[j].name, parameter->name)) {
-                return FAIL_AT(INVALID, "contract.parameter.duplicate",
-                               arena_where(arena, "parameters[%zu]", i));
-            }
-        }
+    for (size_t i = 0; i < index; i++) {
+        REQUIRE(!text_equal(query->parameters[i].name, parameter->name), INVALID, "contract.parameter.duplicate");
     }
     return OK;
 }
 
-fallible contract_query_read(struct arena *arena, const json_t *row, const struct contract *contract,
-                             struct contract_query *query)
+fallible contract_query_read(struct arena *arena, const json_t *row, void *self, size_t index)
 {
+    const struct contract *contract = self;
+    struct contract_query *query = &contract->queries[index];
+    size_t first;
     static const char *const members[] = {"name",     "sql",       "reads",   "parameters", "output",
                                           "max_rows", "max_bytes", "seconds", "memory_mb",  NULL};
     TRY(json_only(arena, row, members));
     TRY(document_get_name(row, "name", &query->name));
     TRY(document_keep(arena, &query->name));
+    TRY(contract_find_query(contract, query->name, &first));
+    REQUIRE(first == index, INVALID, "contract.query.duplicate");
     TRY(json_get_text(row, "sql", &query->sql));
     bool sql = query->sql.size >= 1 && query->sql.size <= CONTRACT_SQL_BYTES_MAX &&
                text_is_printable_utf8(query->sql);
@@ -149,7 +124,8 @@ fallible contract_query_read(struct arena *arena, const json_t *row, const struc
     }
     query->canonical = digest_of(bytes_of_text(query->sql));
     TRY(read_reads(arena, row, contract, query));
-    TRY(read_parameters(arena, row, query));
+    TRY(DOCUMENT_ROWS(arena, row, "parameters", 0, CONTRACT_PARAMETERS_MAX, read_parameter, query,
+                      &query->parameters, &query->parameter_count));
     TRY(column_schema_read(arena, row, "output", CONTRACT_OUTPUT_MAX, &query->output, &query->output_count));
     TRY(document_get_count(row, "max_rows", 1, POLICY_MAX_ROWS_MAX, &query->max_rows));
     TRY(document_get_count(row, "max_bytes", 1, CONTRACT_RESULT_BYTES_MAX, &query->max_bytes));

@@ -4,9 +4,8 @@
 
 #include "contract/contract.h"
 
-/* `contract` has its datasets already. The query's arrays are the arena's. */
-fallible contract_query_read(struct arena *arena, const json_t *row, const struct contract *contract,
-                             struct contract_query *out);
+/* Reads one of `self`'s queries, which is a contract that has its datasets already. */
+document_read_row contract_query_read;
 fallible contract_query_build(const struct contract *contract, const struct contract_query *query,
                               json_t *row);
 

@@ -20,9 +20,10 @@ static fallible get_vault_name(const json_t *object, const char *member, struct 
     return OK;
 }
 
-static fallible read_key(struct arena *arena, const json_t *row, struct grant_key *key)
+static fallible read_key(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const key_members[] = {"dataset", "version", "wrapped", NULL};
+    struct grant_key *key = &((struct grant *)self)->keys[index];
     TRY(json_only(arena, row, key_members));
     TRY(document_get_dataset(row, "dataset", &key->dataset));
     TRY(document_get_count(row, "version", 1, INT32_MAX, &key->version));
@@ -30,22 +31,7 @@ static fallible read_key(struct arena *arena, const json_t *row, struct grant_ke
     if (key->wrapped.size != 256 && key->wrapped.size != 384 && key->wrapped.size != 512) {
         return FAIL_AT(INVALID, "grant.wrapped.size", "wrapped");
     }
-    return OK;
-}
-
-static fallible read_keys(struct arena *arena, struct grant *grant)
-{
-    json_t *array;
-    TRY(document_get_array(grant->document.content, "keys", 1, CONTRACT_DATASETS_MAX, &array,
-                           &grant->key_count));
-    TRY(ARENA_ARRAY(arena, struct grant_key, grant->key_count, &grant->keys));
-    for (size_t i = 0; i < grant->key_count; i++) {
-        struct grant_key *key = &grant->keys[i];
-        TRY(document_within(arena, read_key(arena, json_array_get(array, i), key), "keys[%zu]", i));
-        if (i > 0 && document_compare_text(key[-1].dataset, key->dataset) >= 0) {
-            return FAIL_AT(INVALID, "document.order", arena_where(arena, "keys[%zu]", i));
-        }
-    }
+    REQUIRE(index == 0 || document_compare_text(key[-1].dataset, key->dataset) < 0, INVALID, "document.order");
     return OK;
 }
 
@@ -64,7 +50,8 @@ static fallible read_grant(struct arena *arena, struct grant *grant)
     if (!text_is(wrap, "RSA-OAEP-256")) {
         return FAIL_AT(UNSUPPORTED, "grant.wrap", "wrap");
     }
-    return read_keys(arena, grant);
+    return DOCUMENT_ROWS(arena, content, "keys", 1, CONTRACT_DATASETS_MAX, read_key, grant, &grant->keys,
+                         &grant->key_count);
 }
 
 fallible grant_parse(struct arena *arena, struct bytes untrusted_bytes, struct grant *out)

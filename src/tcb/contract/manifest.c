@@ -24,10 +24,13 @@ static fallible require_within(const struct manifest_range *range, uint64_t from
     return OK;
 }
 
-static fallible read_column(struct arena *arena, const json_t *row, struct manifest_column *column)
+static fallible read_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const column_members[] = {"name", "type", "element", NULL};
+    struct manifest *manifest = self;
+    struct manifest_column *column = &manifest->columns[index];
     struct text type;
+    size_t first;
     TRY(json_only(arena, row, column_members));
     TRY(json_get_text(row, "name", &column->name));
     if (!column_name_is_valid(column->name)) {
@@ -39,41 +42,26 @@ static fallible read_column(struct arena *arena, const json_t *row, struct manif
     if (column->element.size < 1 || column->element.size > MANIFEST_ELEMENT_BYTES_MAX) {
         return FAIL_AT(INVALID, "manifest.element.size", "element");
     }
+    TRY(manifest_find_column(manifest, column->name, &first));
+    REQUIRE(first == index, INVALID, "column.duplicate");
     return OK;
 }
 
-static fallible read_columns(struct arena *arena, struct manifest *manifest)
+static fallible read_group(struct arena *arena, const json_t *value, void *self, size_t index)
 {
-    json_t *array;
-    TRY(document_get_array(manifest->document.content, "columns", 1, MANIFEST_COLUMNS_MAX, &array,
-                           &manifest->column_count));
-    TRY(ARENA_ARRAY(arena, struct manifest_column, manifest->column_count, &manifest->columns));
-    for (size_t i = 0; i < manifest->column_count; i++) {
-        struct manifest_column *column = &manifest->columns[i];
-        TRY(document_within(arena, read_column(arena, json_array_get(array, i), column), "columns[%zu]", i));
-        for (size_t j = 0; j < i; j++) {
-            if (text_equal(manifest->columns[j].name, column->name)) {
-                return FAIL_AT(INVALID, "column.duplicate", arena_where(arena, "columns[%zu]", i));
-            }
-        }
-    }
+    (void)arena;
+    json_int_t rows = json_is_integer(value) ? json_integer_value(value) : 0;
+    REQUIRE(rows >= 1 && (uint64_t)rows <= MANIFEST_ROWS_MAX, INVALID, "manifest.group.rows");
+    ((struct manifest_part *)self)->group_rows[index] = (uint64_t)rows;
     return OK;
 }
 
 static fallible read_groups(struct arena *arena, const json_t *row, struct manifest_part *part)
 {
-    json_t *array;
-    TRY(document_get_array(row, "groups", 0, MANIFEST_GROUPS_MAX, &array, &part->group_count));
-    TRY(ARENA_ARRAY(arena, uint64_t, part->group_count, &part->group_rows));
     uint64_t rows = 0;
+    TRY(DOCUMENT_ROWS(arena, row, "groups", 0, MANIFEST_GROUPS_MAX, read_group, part, &part->group_rows,
+                      &part->group_count));
     for (size_t i = 0; i < part->group_count; i++) {
-        json_t *value = json_array_get(array, i);
-        bool good = json_is_integer(value) && json_integer_value(value) >= 1 &&
-                    (uint64_t)json_integer_value(value) <= MANIFEST_ROWS_MAX;
-        if (!good) {
-            return FAIL_AT(INVALID, "manifest.group.rows", arena_where(arena, "groups[%zu]", i));
-        }
-        part->group_rows[i] = (uint64_t)json_integer_value(value);
         rows += part->group_rows[i];
     }
     if (rows != part->rows) {
@@ -82,38 +70,48 @@ static fallible read_groups(struct arena *arena, const json_t *row, struct manif
     return OK;
 }
 
+/* A column of a part while it is read. */
+struct part_column {
+    const struct manifest_part *part;
+    struct manifest_part_column *column;
+};
+
+static fallible read_chunk(struct arena *arena, const json_t *value, void *self, size_t index)
+{
+    (void)arena;
+    const struct part_column *place = self;
+    struct manifest_range *chunk = &place->column->chunks[index];
+    TRY(read_range(value, chunk));
+    TRY(require_within(chunk, MANIFEST_MAGIC_BYTES, place->part->data_end));
+    REQUIRE(index == 0 || chunk->offset >= chunk[-1].offset, INVALID, "manifest.range.order");
+    return OK;
+}
+
 static fallible read_chunks(struct arena *arena, const json_t *row, const struct manifest_part *part,
                             struct manifest_part_column *column)
 {
-    json_t *array;
     size_t count;
-    TRY(document_get_array(row, "chunks", 0, MANIFEST_GROUPS_MAX, &array, &count));
+    struct part_column place = {part, column};
+    TRY(DOCUMENT_ROWS(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, read_chunk, &place, &column->chunks, &count));
     if (count != part->group_count) {
         return FAIL_AT(INVALID, "manifest.chunks.count", "chunks");
-    }
-    TRY(ARENA_ARRAY(arena, struct manifest_range, count, &column->chunks));
-    for (size_t i = 0; i < count; i++) {
-        struct manifest_range *chunk = &column->chunks[i];
-        TRY(document_within(arena, read_range(json_array_get(array, i), chunk), "chunks[%zu]", i));
-        TRY(document_within(arena, require_within(chunk, MANIFEST_MAGIC_BYTES, part->data_end), "chunks[%zu]",
-                            i));
-        if (i > 0 && chunk->offset < chunk[-1].offset) {
-            return FAIL_AT(INVALID, "manifest.range.order", arena_where(arena, "chunks[%zu]", i));
-        }
     }
     return OK;
 }
 
-static fallible read_part_column(struct arena *arena, const json_t *row, const struct manifest_part *part,
-                                 uint64_t meta_from, struct manifest_part_column *column)
+/* The metadata sections follow the data one after the other. */
+static fallible read_part_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const column_members[] = {"chunks", "meta", NULL};
+    const struct manifest_part *part = self;
+    struct manifest_part_column *column = &part->columns[index];
+    json_t *meta;
     TRY(json_only(arena, row, column_members));
     TRY(read_chunks(arena, row, part, column));
-    json_t *meta;
     TRY(json_get_array(row, "meta", &meta));
     TRY(document_within(arena, read_range(meta, &column->meta), "meta"));
     TRY(document_within(arena, require_within(&column->meta, part->data_end, part->plain_size), "meta"));
+    uint64_t meta_from = index == 0 ? part->data_end : column[-1].meta.offset + column[-1].meta.size;
     if (column->meta.offset != meta_from) {
         return FAIL_AT(INVALID, "manifest.range.order", "meta");
     }
@@ -145,37 +143,30 @@ static fallible refuse_overlap(struct arena *arena, const struct manifest_part *
     return OK;
 }
 
-/* The metadata sections follow the data one after the other, to the end of the plaintext. */
 static fallible read_part_columns(struct arena *arena, const json_t *row, size_t column_count,
                                   struct manifest_part *part)
 {
-    json_t *array;
     size_t count;
-    TRY(document_get_array(row, "columns", 1, MANIFEST_COLUMNS_MAX, &array, &count));
+    TRY(DOCUMENT_ROWS(arena, row, "columns", 1, MANIFEST_COLUMNS_MAX, read_part_column, part, &part->columns,
+                      &count));
     if (count != column_count) {
         return FAIL_AT(INVALID, "manifest.columns.count", "columns");
     }
-    TRY(ARENA_ARRAY(arena, struct manifest_part_column, count, &part->columns));
-    uint64_t meta_from = part->data_end;
-    for (size_t i = 0; i < count; i++) {
-        struct manifest_part_column *column = &part->columns[i];
-        TRY(document_within(arena, read_part_column(arena, json_array_get(array, i), part, meta_from, column),
-                            "columns[%zu]", i));
-        meta_from += column->meta.size;
-    }
-    if (meta_from != part->plain_size) {
+    const struct manifest_range *last = &part->columns[count - 1].meta;
+    if (last->offset + last->size != part->plain_size) {
         return FAIL_AT(INVALID, "manifest.meta.end", "plain_size");
     }
     return refuse_overlap(arena, part, column_count);
 }
 
-static fallible read_part(struct arena *arena, const json_t *row, size_t number, size_t column_count,
-                          struct manifest_part *part)
+static fallible read_part(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const part_members[] = {"number",   "size",   "plain_size", "root", "rows",
                                                "data_end", "groups", "columns",    NULL};
+    const struct manifest *manifest = self;
+    struct manifest_part *part = &manifest->parts[index];
     TRY(json_only(arena, row, part_members));
-    TRY(document_get_count(row, "number", number, number, &part->number));
+    TRY(document_get_count(row, "number", index, index, &part->number));
     TRY(json_get_u64(row, "plain_size", MANIFEST_BYTES_MAX, &part->plain_size));
     TRY(json_get_u64(row, "size", 2 * MANIFEST_BYTES_MAX, &part->size));
     if (part->size != manifest_sealed_size(part->plain_size)) {
@@ -186,26 +177,7 @@ static fallible read_part(struct arena *arena, const json_t *row, size_t number,
     TRY(json_get_u64(row, "rows", MANIFEST_ROWS_MAX, &part->rows));
     TRY(document_get_count(row, "data_end", MANIFEST_MAGIC_BYTES, part->plain_size, &part->data_end));
     TRY(read_groups(arena, row, part));
-    return read_part_columns(arena, row, column_count, part);
-}
-
-static fallible read_parts(struct arena *arena, struct manifest *manifest)
-{
-    json_t *array;
-    TRY(document_get_array(manifest->document.content, "parts", 1, MANIFEST_PARTS_MAX, &array,
-                           &manifest->part_count));
-    TRY(ARENA_ARRAY(arena, struct manifest_part, manifest->part_count, &manifest->parts));
-    uint64_t rows = 0;
-    for (size_t i = 0; i < manifest->part_count; i++) {
-        TRY(document_within(
-            arena, read_part(arena, json_array_get(array, i), i, manifest->column_count, &manifest->parts[i]),
-            "parts[%zu]", i));
-        rows += manifest->parts[i].rows;
-    }
-    if (rows != manifest->rows) {
-        return FAIL_AT(INVALID, "manifest.rows", "rows");
-    }
-    return OK;
+    return read_part_columns(arena, row, manifest->column_count, part);
 }
 
 static fallible read_manifest(struct arena *arena, struct manifest *manifest)
@@ -220,8 +192,17 @@ static fallible read_manifest(struct arena *arena, struct manifest *manifest)
     TRY(document_get_digest(content, "policy", &manifest->policy));
     TRY(document_get_digest(content, "data", &manifest->data));
     TRY(json_get_u64(content, "rows", MANIFEST_ROWS_MAX, &manifest->rows));
-    TRY(read_columns(arena, manifest));
-    TRY(read_parts(arena, manifest));
+    TRY(DOCUMENT_ROWS(arena, content, "columns", 1, MANIFEST_COLUMNS_MAX, read_column, manifest,
+                      &manifest->columns, &manifest->column_count));
+    TRY(DOCUMENT_ROWS(arena, content, "parts", 1, MANIFEST_PARTS_MAX, read_part, manifest, &manifest->parts,
+                      &manifest->part_count));
+    uint64_t rows = 0;
+    for (size_t i = 0; i < manifest->part_count; i++) {
+        rows += manifest->parts[i].rows;
+    }
+    if (rows != manifest->rows) {
+        return FAIL_AT(INVALID, "manifest.rows", "rows");
+    }
     struct digest data;
     TRY(manifest_data_root(arena, manifest->parts, manifest->part_count, &data));
     if (!digest_equal(&data, &manifest->data)) {

@@ -183,6 +183,19 @@ fallible document_get_array(const json_t *object, const char *member, size_t min
     return OK;
 }
 
+fallible document_get_rows(struct arena *arena, const json_t *object, const char *member, size_t min,
+                           size_t max, size_t row_bytes, document_read_row *read, void *self, void **out_rows,
+                           size_t *out_count)
+{
+    json_t *array;
+    TRY(document_get_array(object, member, min, max, &array, out_count));
+    TRY(arena_take_array(arena, *out_count, row_bytes, out_rows));
+    for (size_t i = 0; i < *out_count; i++) {
+        TRY(document_within(arena, read(arena, json_array_get(array, i), self, i), "%s[%zu]", member, i));
+    }
+    return OK;
+}
+
 int document_compare_text(struct text left, struct text right)
 {
     size_t shorter = left.size < right.size ? left.size : right.size;

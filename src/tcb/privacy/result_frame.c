@@ -31,9 +31,11 @@ fallible column_schema_build(const struct column columns[], size_t count, json_t
     return OK;
 }
 
-static fallible read_column(struct arena *arena, const json_t *row, struct column *out)
+static fallible read_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const char *const members[] = {"name", "type", NULL};
+    const struct column *columns = *(struct column **)self;
+    struct column *out = *(struct column **)self + index;
     struct text type;
     TRY(json_only(arena, row, members));
     TRY(json_get_text(row, "name", &out->name));
@@ -45,29 +47,16 @@ static fallible read_column(struct arena *arena, const json_t *row, struct colum
     if (!result_is_ok(result) || column_type_may_leave(out->type) != VERDICT_ALLOW) {
         return FAIL_AT(INVALID, "column.type.may_not_leave", "type");
     }
+    for (size_t i = 0; i < index; i++) {
+        REQUIRE(!text_equal(columns[i].name, out->name), INVALID, "column.duplicate");
+    }
     return OK;
 }
 
 fallible column_schema_read(struct arena *arena, const json_t *object, const char *member, size_t max,
                             struct column **out, size_t *out_count)
 {
-    json_t *array;
-    size_t count;
-    struct column *columns;
-    TRY(document_get_array(object, member, 1, max, &array, &count));
-    TRY(ARENA_ARRAY(arena, struct column, count, &columns));
-    for (size_t i = 0; i < count; i++) {
-        TRY(document_within(arena, read_column(arena, json_array_get(array, i), &columns[i]), "%s[%zu]",
-                            member, i));
-        for (size_t j = 0; j < i; j++) {
-            if (text_equal(columns[j].name, columns[i].name)) {
-                return FAIL_AT(INVALID, "column.duplicate", arena_where(arena, "%s[%zu]", member, i));
-            }
-        }
-    }
-    *out = columns;
-    *out_count = count;
-    return OK;
+    return DOCUMENT_ROWS(arena, object, member, 1, max, read_column, out, out, out_count);
 }
 
 static fallible build_header(const struct result_frame *frame, json_t *object)
