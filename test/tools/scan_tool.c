@@ -24,7 +24,7 @@ enum {
 };
 
 struct pattern {
-    char name[64];
+    char name[256];
     uint8_t octets[PATTERN_MAX];
     size_t size;
     const struct pattern *next; /* of the same slot */
@@ -50,7 +50,7 @@ static bool take_pattern(struct scan *scan, const char *line)
 {
     static char hex[2 * PATTERN_MAX + 1];
     struct pattern *pattern = &scan->patterns[scan->count];
-    if (scan->count == PATTERNS_MAX || sscanf(line, "%63s %1024s", pattern->name, hex) != 2) {
+    if (scan->count == PATTERNS_MAX || sscanf(line, "%255s %1024s", pattern->name, hex) != 2) {
         return false;
     }
     pattern->size = strlen(hex) / 2;

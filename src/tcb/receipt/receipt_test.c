@@ -67,6 +67,7 @@ static const struct {
     {{STAGE_STATEMENT, P "/run_request", "^"}, "receipt.run_request"},
     {{STAGE_STATEMENT, P "/query/name", "\"other\""}, "receipt.query"},
     {{STAGE_STATEMENT, P "/query/canonical", "^"}, "receipt.query"},
+    {{STAGE_STATEMENT, P "/query/executed", "^"}, "receipt.query"}, /* its query has a sealed parameter */
     {{STAGE_STATEMENT, P "/query/querier", "\"insurer\""}, "receipt.query"},
     {{STAGE_STATEMENT, P "/query/recipients/1", NULL}, "receipt.query"},
     {{STAGE_STATEMENT, P "/inputs/0", NULL}, "receipt.inputs"},

@@ -75,16 +75,19 @@ static fallible verify_token(struct judging *judging, const struct receipt_token
     return OK;
 }
 
+/* Whose data the query does not read has released nothing and was not asked. */
 static fallible require_every_owner(struct judging *judging)
 {
     const struct contract *contract = &judging->documents.contract;
-    for (size_t i = 0; i < contract->party_count; i++) {
-        bool has_token = !contract->parties[i].is_owner;
+    const struct contract_query *query = &contract->queries[judging->documents.query];
+    for (size_t i = 0; i < query->read_count; i++) {
+        struct text owner = contract->parties[contract->datasets[query->reads[i].dataset].owner].name;
+        bool has_token = false;
         for (size_t j = 0; j < judging->token_count; j++) {
-            has_token = has_token || text_equal(judging->tokens[j].party, contract->parties[i].name);
+            has_token = has_token || text_equal(judging->tokens[j].party, owner);
         }
         if (!has_token) {
-            return at_party(judging, FAIL(UNTRUSTED, "receipt.token.missing"), contract->parties[i].name);
+            return at_party(judging, FAIL(UNTRUSTED, "receipt.token.missing"), owner);
         }
     }
     return OK;
