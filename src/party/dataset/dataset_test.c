@@ -293,9 +293,7 @@ static void the_writer_tells_of_a_full_disk(void **state)
     scoped_stream_key key = {0};
     assert_ok(stream_key_new(&test->world, &test->storage_key, (struct bytes){0}, &key));
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    if (full < 0) {
-        skip();
-    }
+    assert_true(full >= 0);
     scoped_part_writer *writer = NULL;
     assert_ok(part_writer_open(&key, full, 2, &writer));
     assert_ok(part_writer_add(writer, bytes_of_text(TEXT("some octets"))));

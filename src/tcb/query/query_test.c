@@ -195,9 +195,6 @@ static void a_memory_bomb_fails_within_its_limit(void **state)
         "SELECT count(DISTINCT a.t || b.t) FROM t a JOIN t b ON a.grp = b.grp",
     };
     struct world *world = *state;
-    if (getenv("TRUCE_QUERY_UNBOUNDED") != NULL) {
-        skip(); /* a sanitizer's build has no limit on its address space */
-    }
     for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++) {
         struct harness_run run;
         run_sql(world, bombs[i], ONE_NUMBER, 2, 400, 1, 100, &run);
@@ -331,11 +328,13 @@ int main(void)
         cmocka_unit_test(only_the_columns_of_the_query_are_read),
         cmocka_unit_test(the_clock_stands_still),
         cmocka_unit_test(a_task_is_killed_at_its_deadline),
-        cmocka_unit_test(a_memory_bomb_fails_within_its_limit),
         cmocka_unit_test(a_room_that_refuses_a_read_ends_the_run),
         cmocka_unit_test(thresholds_hold_on_data),
         cmocka_unit_test(requests_that_make_no_sense_are_refused),
         cmocka_unit_test(tasks_die_with_the_room),
+        cmocka_unit_test(a_memory_bomb_fails_within_its_limit),
     };
-    return cmocka_run_group_tests(tests, world_make, world_drop);
+    /* A sanitizer's build has no limit on its address space; the other builds run the last one. */
+    size_t count = sizeof tests / sizeof *tests - (getenv("TRUCE_QUERY_UNBOUNDED") != NULL ? 1 : 0);
+    return _cmocka_run_group_tests("query", tests, count, world_make, world_drop);
 }
