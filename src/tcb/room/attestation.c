@@ -28,17 +28,6 @@ static fallible collect_evidence(struct job *job)
     return evidence_to_json(&evidence, &job->evidence);
 }
 
-static fallible token_request(struct job *job, const struct contract_authority *authority, struct buffer *out)
-{
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "party", job->bundle->contract.parties[authority->party].name));
-    TRY(json_set_text(message, "issuer", authority->issuer));
-    TRY(json_set(message, "evidence", json_incref(job->evidence)));
-    TRY(json_set_base64url(message, "runtime_data", job->runtime_data));
-    TRY(json_set_base64url(message, "nonce", (struct bytes){job->nonce, sizeof job->nonce}));
-    return json_encode(message, out);
-}
-
 static fallible check_token(struct job *job, const struct contract_authority *authority, struct text token,
                             const json_t *jwks, json_t **out_claims)
 {
@@ -59,12 +48,14 @@ static fallible check_token(struct job *job, const struct contract_authority *au
 /* Asks one authority. On success the token is kept. */
 static fallible ask_authority(struct job *job, const struct contract_authority *authority)
 {
-    scoped_buffer request;
-    buffer_init(&request, message_size_max(MESSAGE_token_request));
-    TRY(token_request(job, authority, &request));
+    struct text party = job->bundle->contract.parties[authority->party].name;
+    scoped_json *request = json_pack("{s:s%,s:s%,s:O}", "party", TEXT_SIZED(party), "issuer", TEXT_SIZED(authority->issuer),
+                                "evidence", job->evidence);
     scoped_buffer untrusted_reply;
     buffer_init(&untrusted_reply, message_size_max(MESSAGE_token));
-    TRY(link_ask(&job->room->link, MESSAGE_token_request, buffer_view(&request), MESSAGE_token, &untrusted_reply));
+    TRY(json_set_base64url(request, "runtime_data", job->runtime_data));
+    TRY(json_set_base64url(request, "nonce", BYTES_OF(job->nonce)));
+    TRY(link_ask(&job->room->link, MESSAGE_token_request, json_incref(request), MESSAGE_token, &untrusted_reply));
     scoped_json *reply = NULL;
     TRY(json_decode(buffer_view(&untrusted_reply), &reply));
     struct text token;
@@ -78,10 +69,7 @@ static fallible ask_authority(struct job *job, const struct contract_authority *
     job->now = issued > job->now ? issued : job->now;
     TRY(arena_copy_text(&job->arena, token, &token));
     job->tokens[job->token_count++] =
-        (struct receipt_token){.party = job->bundle->contract.parties[authority->party].name,
-                               .issuer = authority->issuer,
-                               .token = token,
-                               .jwks = json_incref(jwks)};
+        (struct receipt_token){party, authority->issuer, token, json_incref(jwks)};
     return OK;
 }
 

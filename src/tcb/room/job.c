@@ -48,15 +48,9 @@ bool job_needs_owner(const struct job *job, size_t party)
 
 fallible job_progress(struct job *job, const char *step, uint64_t done, uint64_t total)
 {
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "run", job->bundle->run_request.run));
-    TRY(json_set_text(message, "step", text_of(step)));
-    TRY(json_set_i64(message, "done", (int64_t)done));
-    TRY(json_set_i64(message, "total", (int64_t)total));
-    scoped_buffer text;
-    buffer_init(&text, message_size_max(MESSAGE_progress));
-    TRY(json_encode(message, &text));
-    return link_send(&job->room->link, MESSAGE_progress, buffer_view(&text));
+    return link_send_json(&job->room->link, MESSAGE_progress,
+                          json_pack("{s:s%,s:s,s:I,s:I}", "run", TEXT_SIZED(job->bundle->run_request.run), "step",
+                                    step, "done", (json_int_t)done, "total", (json_int_t)total));
 }
 
 static struct text run_of(const struct job *job)
@@ -67,27 +61,19 @@ static struct text run_of(const struct job *job)
 
 static fallible report_refusal(struct job *job, struct result refusal)
 {
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "run", run_of(job)));
-    TRY(json_set_text(message, "code", text_of(result_code_name(refusal.code))));
-    TRY(json_set_text(message, "why", text_of(refusal.why)));
+    struct text run = run_of(job);
     struct text where = text_of(refusal.where);
     bool printable = where.size <= 256 && text_is_printable_utf8(where);
-    TRY(json_set_text(message, "where", printable ? where : TEXT("")));
-    scoped_buffer text;
-    buffer_init(&text, message_size_max(MESSAGE_refused));
-    TRY(json_encode(message, &text));
-    return link_send(&job->room->link, MESSAGE_refused, buffer_view(&text));
+    return link_send_json(&job->room->link, MESSAGE_refused,
+                          json_pack("{s:s%,s:s,s:s,s:s}", "run", TEXT_SIZED(run), "code",
+                                    result_code_name(refusal.code), "why", refusal.why, "where",
+                                    printable && where.size > 0 ? refusal.where : ""));
 }
 
 static fallible report_failure(struct job *job)
 {
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "run", run_of(job)));
-    scoped_buffer text;
-    buffer_init(&text, message_size_max(MESSAGE_failed));
-    TRY(json_encode(message, &text));
-    return link_send(&job->room->link, MESSAGE_failed, buffer_view(&text));
+    struct text run = run_of(job);
+    return link_send_json(&job->room->link, MESSAGE_failed, json_pack("{s:s%}", "run", TEXT_SIZED(run)));
 }
 
 /* Everything before the engine sees data. */

@@ -76,10 +76,20 @@ fallible link_wait(struct link *link, int timeout_ms, bool *out_readable)
     return OK;
 }
 
-fallible link_ask(struct link *link, enum message_kind request, struct bytes payload, enum message_kind reply,
+fallible link_send_json(struct link *link, enum message_kind kind, json_t *message)
+{
+    scoped_json *taken = message;
+    REQUIRE(taken != NULL, NO_MEMORY, "json.memory");
+    scoped_buffer text;
+    buffer_init(&text, message_size_max(kind));
+    TRY(json_encode(taken, &text));
+    return link_send(link, kind, buffer_view(&text));
+}
+
+fallible link_ask(struct link *link, enum message_kind request, json_t *message, enum message_kind reply,
                   struct buffer *untrusted_out)
 {
-    TRY(link_send(link, request, payload));
+    TRY(link_send_json(link, request, message));
     uint64_t exchange = link->last_exchange;
     size_t size_before = untrusted_out->size;
     struct message_header header;

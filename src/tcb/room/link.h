@@ -5,6 +5,7 @@
  * One thread. */
 #pragma once
 
+#include "base/json.h"
 #include "edge/message.h"
 
 struct link {
@@ -20,8 +21,10 @@ fallible link_next_job(struct link *link, struct buffer *untrusted_out);
 fallible link_wait(struct link *link, int timeout_ms, bool *out_readable);
 
 fallible link_send(struct link *link, enum message_kind kind, struct bytes payload);
+/* JSON is taken over, also on failure; NULL is NO_MEMORY. */
+fallible link_send_json(struct link *link, enum message_kind kind, json_t *message);
 
 /* Sends a request and waits for its reply. UNAVAILABLE "link.unavailable" when the courier could not get it,
  * INVALID for a frame that does not answer it. The payload is appended to `untrusted_out`. */
-fallible link_ask(struct link *link, enum message_kind request, struct bytes payload, enum message_kind reply,
+fallible link_ask(struct link *link, enum message_kind request, json_t *message, enum message_kind reply,
                   struct buffer *untrusted_out);

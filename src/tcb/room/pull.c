@@ -2,32 +2,18 @@
  * parameters are. */
 #include "room/job.h"
 
-static fallible part_request(const struct data_table *table, const struct data_part *part, json_t **out)
+static json_t *part_request(const struct data_table *table, const struct data_part *part)
 {
-    scoped_json *message = json_object();
-    TRY(json_set_text(message, "dataset", table->manifest->dataset));
-    TRY(json_set_i64(message, "version", (int64_t)table->manifest->version));
-    TRY(json_set_i64(message, "part", (int64_t)part->part->number));
-    *out = json_incref(message);
-    return OK;
-}
-
-static fallible ask_for(struct job *job, enum message_kind request, const json_t *message, enum message_kind reply,
-                        struct buffer *untrusted_out)
-{
-    scoped_buffer text;
-    buffer_init(&text, message_size_max(request));
-    TRY(json_encode(message, &text));
-    return link_ask(&job->room->link, request, buffer_view(&text), reply, untrusted_out);
+    return json_pack("{s:s%,s:I,s:I}", "dataset", TEXT_SIZED(table->manifest->dataset), "version",
+                     (json_int_t)table->manifest->version, "part", (json_int_t)part->part->number);
 }
 
 static fallible pull_leaves(struct job *job, const struct data_table *table, struct data_part *part)
 {
-    scoped_json *message = NULL;
-    TRY(part_request(table, part, &message));
     scoped_buffer untrusted_leaves;
     buffer_init(&untrusted_leaves, message_size_max(MESSAGE_leaves));
-    TRY(ask_for(job, MESSAGE_leaves_request, message, MESSAGE_leaves, &untrusted_leaves));
+    TRY(link_ask(&job->room->link, MESSAGE_leaves_request, part_request(table, part), MESSAGE_leaves,
+                      &untrusted_leaves));
     return data_part_take_leaves(&job->arena, &job->data, part, buffer_view(&untrusted_leaves));
 }
 
@@ -43,12 +29,12 @@ static fallible pull_segments(struct job *job, const struct data_table *table, s
         if (count == 0) {
             return OK;
         }
-        scoped_json *message = NULL;
-        TRY(part_request(table, part, &message));
+        scoped_json *message = part_request(table, part);
         TRY(json_set_i64(message, "first", (int64_t)first));
         TRY(json_set_i64(message, "count", (int64_t)count));
         buffer_clear(&untrusted_segments);
-        TRY(ask_for(job, MESSAGE_segments_request, message, MESSAGE_segments, &untrusted_segments));
+        TRY(link_ask(&job->room->link, MESSAGE_segments_request, json_incref(message), MESSAGE_segments,
+                          &untrusted_segments));
         TRY(data_part_keep(part, buffer_view(&untrusted_segments)));
     }
 }

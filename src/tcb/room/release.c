@@ -6,16 +6,6 @@
 #include "jose/jwt.h"
 #include "seal/part.h"
 
-static fallible release_request(const struct grant *grant, const struct receipt_token *token, struct text nonce,
-                                struct buffer *out)
-{
-    scoped_json *message =
-        json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:s}", "party", TEXT_SIZED(grant->owner), "vault",
-                  TEXT_SIZED(grant->vault), "key", TEXT_SIZED(grant->key), "version", TEXT_SIZED(grant->version),
-                  "token", TEXT_SIZED(token->token), "nonce", TEXT_SIZED(nonce), "enc", "RSA_AES_KEY_WRAP_256");
-    return json_encode(message, out);
-}
-
 /* The wrapped key inside a release answer (Key Vault's JWS, reference: response.key.key.key_hsm). */
 static fallible read_answer(struct arena *arena, struct text untrusted_answer, struct text nonce, struct bytes *out)
 {
@@ -77,12 +67,13 @@ static fallible ask_vault(struct job *job, const struct grant *grant)
     TRY(world_random(&job->room->world, random, sizeof random));
     struct text nonce;
     TRY(encode_base64url(&job->arena, BYTES_OF(random), &nonce));
-    scoped_buffer request;
-    buffer_init(&request, message_size_max(MESSAGE_release_request));
-    TRY(release_request(grant, token, nonce, &request));
+    json_t *request =
+        json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:s}", "party", TEXT_SIZED(grant->owner), "vault",
+                  TEXT_SIZED(grant->vault), "key", TEXT_SIZED(grant->key), "version", TEXT_SIZED(grant->version),
+                  "token", TEXT_SIZED(token->token), "nonce", TEXT_SIZED(nonce), "enc", "RSA_AES_KEY_WRAP_256");
     scoped_buffer untrusted_reply;
     buffer_init(&untrusted_reply, message_size_max(MESSAGE_release));
-    TRY(link_ask(&job->room->link, MESSAGE_release_request, buffer_view(&request), MESSAGE_release, &untrusted_reply));
+    TRY(link_ask(&job->room->link, MESSAGE_release_request, request, MESSAGE_release, &untrusted_reply));
     scoped_json *reply = NULL;
     TRY(json_decode(buffer_view(&untrusted_reply), &reply));
     struct text answer;

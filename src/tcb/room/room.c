@@ -48,36 +48,27 @@ void room_release(struct room *room)
     }
 }
 
-static fallible ready_message(struct room *room, struct arena *arena, struct text *out)
-{
-    scoped_runtime_data runtime = {.purpose = RUNTIME_INSTANCE};
-    TRY(world_random(&room->world, runtime.nonce, sizeof runtime.nonce));
-    TRY(key_share(&room->instance_key, &runtime.encryption_key));
-    struct bytes octets;
-    TRY(runtime_data_build(arena, &runtime, &octets));
-    uint8_t report_data[RUNTIME_REPORT_DATA_BYTES];
-    runtime_data_bind(octets, report_data);
-    struct evidence evidence;
-    TRY(room->tee->family->collect(room->tee, arena, report_data, &evidence));
-    json_t *evidence_json;
-    TRY(evidence_to_json(&evidence, &evidence_json));
-    scoped_json *message = json_object();
-    TRY(json_set(message, "evidence", evidence_json));
-    TRY(json_set_base64url(message, "runtime_data", octets));
-    struct text measurement;
-    TRY(encode_hex(arena, room->measurement, &measurement));
-    TRY(json_set_text(message, "measurement", measurement));
-    TRY(json_set_text(message, "type", text_of(room->tee->family->name)));
-    return json_encode_text(arena, message, out);
-}
-
 fallible room_announce(struct room *room)
 {
     scoped_arena arena;
     arena_init(&arena, ANNOUNCE_BYTES_MAX);
-    struct text message;
-    TRY(ready_message(room, &arena, &message));
-    return link_send(&room->link, MESSAGE_ready, bytes_of_text(message));
+    scoped_runtime_data runtime = {.purpose = RUNTIME_INSTANCE};
+    TRY(world_random(&room->world, runtime.nonce, sizeof runtime.nonce));
+    TRY(key_share(&room->instance_key, &runtime.encryption_key));
+    struct bytes octets;
+    TRY(runtime_data_build(&arena, &runtime, &octets));
+    uint8_t report_data[RUNTIME_REPORT_DATA_BYTES];
+    runtime_data_bind(octets, report_data);
+    struct evidence evidence;
+    TRY(room->tee->family->collect(room->tee, &arena, report_data, &evidence));
+    json_t *evidence_json;
+    TRY(evidence_to_json(&evidence, &evidence_json));
+    struct text measurement;
+    TRY(encode_hex(&arena, room->measurement, &measurement));
+    scoped_json *message = json_pack("{s:o,s:s%,s:s}", "evidence", evidence_json, "measurement",
+                                     TEXT_SIZED(measurement), "type", room->tee->family->name);
+    TRY(json_set_base64url(message, "runtime_data", octets));
+    return link_send_json(&room->link, MESSAGE_ready, json_incref(message));
 }
 
 /* Idle work until a job comes. */

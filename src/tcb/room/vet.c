@@ -3,111 +3,69 @@
  * grants what the contract says and nothing else. */
 #include "room/job.h"
 
-#include "base/encode.h"
 #include "edge/query_wire.h"
+#include "privacy/result_frame.h"
 #include "room/task.h"
 
 enum { VET_LIMIT_MS = 20000, VET_ANSWER_BYTES_MAX = 4 * 1024 * 1024 };
 
-static fallible describe_column(const struct column *column, struct arena *arena, json_t *array)
-{
-    struct text type;
-    TRY(column_type_to_text(arena, column->type, &type));
-    scoped_json *object = json_object();
-    TRY(json_set_text(object, "name", column->name));
-    TRY(json_set_text(object, "type", type));
-    return json_add(array, json_incref(object));
-}
-
 static fallible describe_table(struct job *job, size_t dataset, json_t *tables)
 {
     const struct manifest *manifest = &job->bundle->manifests[dataset];
-    const struct policy *policy = &job->bundle->policies[dataset];
-    scoped_json *columns = json_array();
+    const struct policy_entity *entity = &job->bundle->policies[dataset].entity;
+    struct text name = job->bundle->contract.datasets[dataset].table;
+    json_t *columns = json_array();
+    json_t *table = json_pack("{s:s%,s:o,s:n,s:n}", "name", TEXT_SIZED(name), "columns", columns, "entity",
+                              "min_entities");
+    TRY(json_add(tables, table));
     for (size_t i = 0; i < manifest->column_count; i++) {
         struct column column = {manifest->columns[i].name, manifest->columns[i].type};
-        TRY(describe_column(&column, &job->arena, columns));
+        TRY(column_schema_build(&column, 1, columns));
     }
-    scoped_json *table = json_object();
-    TRY(json_set_text(table, "name", job->bundle->contract.datasets[dataset].table));
-    TRY(json_set(table, "columns", json_incref(columns)));
-    if (policy_entity_is_none(&policy->entity)) {
-        TRY(json_set(table, "entity", json_null()));
-        TRY(json_set(table, "min_entities", json_null()));
-    } else {
-        TRY(json_set_text(table, "entity", policy->entity.column));
-        TRY(json_set_i64(table, "min_entities", (int64_t)policy->entity.min_entities));
+    if (policy_entity_is_none(entity)) {
+        return OK;
     }
-    return json_add(tables, json_incref(table));
-}
-
-static fallible describe_parameters(struct job *job, json_t *parameters)
-{
-    for (size_t i = 0; i < job->query->parameter_count; i++) {
-        const struct contract_parameter *parameter = &job->query->parameters[i];
-        struct text type;
-        TRY(column_type_to_text(&job->arena, parameter->type, &type));
-        scoped_json *object = json_object();
-        TRY(json_set_text(object, "name", parameter->name));
-        TRY(json_set_text(object, "type", type));
-        TRY(json_set_text(object, "value", job->values[i]));
-        TRY(json_add(parameters, json_incref(object)));
-    }
-    return OK;
+    TRY(json_set_text(table, "entity", entity->column));
+    return json_set_i64(table, "min_entities", (int64_t)entity->min_entities);
 }
 
 static fallible vet_request(struct job *job, struct buffer *out)
 {
-    scoped_json *tables = json_array();
+    json_t *tables = json_array();
+    json_t *parameters = json_array();
+    scoped_json *request = json_pack("{s:o,s:s%,s:o}", "tables", tables, "sql", TEXT_SIZED(job->query->sql),
+                                     "parameters", parameters);
+    REQUIRE(request != NULL, NO_MEMORY, "json.memory");
     for (size_t i = 0; i < job->bundle->contract.dataset_count; i++) {
         TRY(describe_table(job, i, tables));
     }
-    scoped_json *parameters = json_array();
-    TRY(describe_parameters(job, parameters));
-    scoped_json *request = json_object();
-    TRY(json_set(request, "tables", json_incref(tables)));
-    TRY(json_set_text(request, "sql", job->query->sql));
-    TRY(json_set(request, "parameters", json_incref(parameters)));
+    for (size_t i = 0; i < job->query->parameter_count; i++) {
+        struct column parameter = {job->query->parameters[i].name, job->query->parameters[i].type};
+        TRY(column_schema_build(&parameter, 1, parameters));
+        TRY(json_set_text(json_array_get(parameters, i), "value", job->values[i]));
+    }
     return json_encode(request, out);
 }
 
+/* The answer's members `reads` and `output` are exactly what the contract's would be. */
 static fallible check_reads(struct job *job, const json_t *answer)
 {
-    json_t *reads;
-    TRY(json_get_object(answer, "reads", &reads));
-    REQUIRE(json_object_size(reads) == job->query->read_count, DENIED, "room.vet.reads_differ");
+    scoped_json *reads = json_object();
     for (size_t i = 0; i < job->query->read_count; i++) {
         const struct contract_read *read = &job->query->reads[i];
         const char *table;
         TRY(arena_cstring(&job->arena, job->bundle->contract.datasets[read->dataset].table, &table));
-        json_t *columns = json_object_get(reads, table);
-        REQUIRE(json_is_array(columns) && json_array_size(columns) == read->column_count, DENIED,
-                "room.vet.reads_differ");
-        for (size_t k = 0; k < read->column_count; k++) {
-            struct text column;
-            TRY(json_text(json_array_get(columns, k), &column));
-            REQUIRE(text_equal(column, read->columns[k]), DENIED, "room.vet.reads_differ");
-        }
+        TRY(document_set_names(reads, table, read->columns, read->column_count));
     }
+    REQUIRE(json_equal(reads, json_object_get(answer, "reads")), DENIED, "room.vet.reads_differ");
     return OK;
 }
 
-static fallible check_output(struct job *job, const json_t *answer)
+static fallible check_output(const struct job *job, const json_t *answer)
 {
-    json_t *output;
-    TRY(json_get_array(answer, "output", &output));
-    REQUIRE(json_array_size(output) == job->query->output_count, DENIED, "room.vet.output_differs");
-    for (size_t i = 0; i < job->query->output_count; i++) {
-        const json_t *column = json_array_get(output, i);
-        struct text name;
-        struct text type;
-        struct text want;
-        TRY(json_get_text(column, "name", &name));
-        TRY(json_get_text(column, "type", &type));
-        TRY(column_type_to_text(&job->arena, job->query->output[i].type, &want));
-        REQUIRE(text_equal(name, job->query->output[i].name) && text_equal(type, want), DENIED,
-                "room.vet.output_differs");
-    }
+    scoped_json *output = json_array();
+    TRY(column_schema_build(job->query->output, job->query->output_count, output));
+    REQUIRE(json_equal(output, json_object_get(answer, "output")), DENIED, "room.vet.output_differs");
     return OK;
 }
 
