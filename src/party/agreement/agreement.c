@@ -34,6 +34,31 @@ fallible agreement_known(struct arena *arena, const struct address_book *book,
     return OK;
 }
 
+static fallible check_result_key(const struct contract_party *party, const struct address_book *book)
+{
+    const struct acquaintance *known = address_book_by_fingerprint(book, &party->fingerprint);
+    REQUIRE(known != NULL, UNTRUSTED, "contract.party.not_known");
+    struct digest named;
+    struct digest own;
+    TRY(key_thumbprint(&party->result, &named));
+    TRY(key_thumbprint(&known->card.result, &own));
+    REQUIRE(digest_equal(&named, &own), UNTRUSTED, "contract.party.result_key");
+    return OK;
+}
+
+fallible agreement_check_result_keys(struct arena *arena, const struct contract *contract,
+                                     const struct address_book *book)
+{
+    for (size_t i = 0; i < contract->party_count; i++) {
+        struct result result = check_result_key(&contract->parties[i], book);
+        if (!result_is_ok(result)) {
+            result.where = arena_where(arena, "%.*s", TEXT_ARGS(contract->parties[i].name));
+            return result;
+        }
+    }
+    return OK;
+}
+
 fallible agreement_find_self(const struct contract *contract, const struct digest *fingerprint,
                              size_t *out_index)
 {

@@ -228,6 +228,7 @@ static fallible run_verify(struct invocation *invocation)
     TRY(address_book_open(invocation->arena, party.folder, &book));
     TRY(agreement_known(invocation->arena, &book, &known, &count));
     TRY(contract_verify(invocation->arena, &contract, known, count));
+    TRY(agreement_check_result_keys(invocation->arena, &contract, &book));
     TRY(contract_check_time(&contract, world_now(&invocation->world)));
     screen_line(&invocation->screen, "all %zu parties have signed, and you know every key",
                 contract.party_count);

@@ -28,6 +28,7 @@ static fallible check_contract(struct invocation *invocation, struct signing *si
     TRY(address_book_open(invocation->arena, signing->party.folder, &book));
     TRY(agreement_known(invocation->arena, &book, &known, &count));
     TRY(contract_check_known(contract, known, count));
+    TRY(agreement_check_result_keys(invocation->arena, contract, &book));
     TRY(agreement_find_self(contract, &book.rows[0].card.fingerprint, &signing->self));
     if (world_now(&invocation->world) >= contract->valid_until) {
         return FAIL(EXPIRED, "contract.expired");

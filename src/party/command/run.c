@@ -209,6 +209,7 @@ static fallible check_contract(struct invocation *invocation, struct asking *ask
     TRY(address_book_open(invocation->arena, asking->party.folder, &book));
     TRY(agreement_known(invocation->arena, &book, &known, &count));
     TRY(contract_verify(invocation->arena, &asking->contract, known, count));
+    TRY(agreement_check_result_keys(invocation->arena, &asking->contract, &book));
     TRY(contract_check_time(&asking->contract, world_now(&invocation->world)));
     TRY(agreement_find_self(&asking->contract, &book.rows[0].card.fingerprint, &self));
     if (!contract_is_querier(&asking->contract, self)) {

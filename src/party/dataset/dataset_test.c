@@ -358,10 +358,10 @@ static void changed_work_is_noticed(void **state)
     assert_why(try_seal(test), UNTRUSTED, "aead.tag");
     flip(test, "seal.state", 20);
     flip(test, "data.key", 20);
-    assert_why(try_seal(test), UNTRUSTED, "aead.tag");
+    assert_why(try_seal(test), UNTRUSTED, "dataset.data_key");
     flip(test, "data.key", 20);
     test->options.version = 4;
-    assert_why(try_seal(test), UNTRUSTED, "aead.tag");
+    assert_why(try_seal(test), UNTRUSTED, "dataset.data_key");
     test->options.version = 3;
     assert_int_equal(truncate(path_of(test, "parts/000000.sealed"), 1000), 0);
     assert_why(try_seal(test), CORRUPT, "dataset.resume.part");
@@ -489,7 +489,7 @@ static void keys_must_fit(void **state)
     scoped_dataset_documents documents = {0};
     scoped_secret key = {0};
     assert_ok(dataset_load(&test->arena, test->folder, &documents));
-    assert_why(dataset_open_key(test->folder, &documents.manifest, &other, &key), UNTRUSTED, "aead.tag");
+    assert_why(dataset_open_key(test->folder, &documents.manifest, &other, &key), UNTRUSTED, "dataset.data_key");
     options.folder = "/nowhere/at/all";
     assert_why(dataset_verify(&test->arena, &options, &verified), NOT_FOUND, "dataset.folder");
 }

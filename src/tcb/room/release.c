@@ -36,7 +36,9 @@ static fallible unwrap_data_key(struct job *job, const struct key *release_key, 
     if (!job_reads_dataset(job, dataset)) {
         return OK;
     }
-    TRY(key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]));
+    struct result opened = key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]);
+    REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED, "room.release.data_key"); /* not wrapped to this key */
+    TRY(opened);
     const struct manifest *manifest = &job->bundle->manifests[dataset];
     return part_check_key(&job->arena, &job->data_keys[dataset], manifest->dataset, manifest->version,
                           &manifest->key_commitment);
@@ -47,7 +49,9 @@ static fallible open_answer(struct job *job, const struct grant *grant, struct t
     struct bytes wrapped;
     TRY(read_answer(&job->arena, untrusted_answer, nonce, &wrapped));
     scoped_secret pkcs8 = {0};
-    TRY(key_rsa_aes_unwrap(&job->wrapping_key, KEY_OAEP_SHA256, wrapped, &pkcs8));
+    struct result unwrapped = key_rsa_aes_unwrap(&job->wrapping_key, KEY_OAEP_SHA256, wrapped, &pkcs8);
+    REQUIRE(unwrapped.code != RESULT_UNTRUSTED, UNTRUSTED, "room.release.answer"); /* not for this run, or changed */
+    TRY(unwrapped);
     scoped_key release_key = {0};
     TRY(key_from_pkcs8(&pkcs8, &release_key));
     for (size_t i = 0; i < grant->key_count; i++) {
