@@ -66,7 +66,7 @@ static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
 
 static int compare_keys(const void *left, const void *right)
 {
-    return document_compare_text(((const struct grant_key *)left)->dataset,
+    return text_compare(((const struct grant_key *)left)->dataset,
                                  ((const struct grant_key *)right)->dataset);
 }
 

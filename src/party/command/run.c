@@ -64,7 +64,7 @@ static fallible refuse_unknown_parameters(struct invocation *invocation, const s
 
 static int compare_parameters(const void *left, const void *right)
 {
-    return document_compare_text(((const struct run_parameter *)left)->name,
+    return text_compare(((const struct run_parameter *)left)->name,
                                  ((const struct run_parameter *)right)->name);
 }
 
@@ -104,7 +104,7 @@ static fallible take_parameters(struct invocation *invocation, struct asking *as
 
 static int compare_names(const void *left, const void *right)
 {
-    return document_compare_text(*(const struct text *)left, *(const struct text *)right);
+    return text_compare(*(const struct text *)left, *(const struct text *)right);
 }
 
 /* Those of --recipient, or all of the contract. */

@@ -6,7 +6,7 @@
 
 static int compare_columns(const void *left, const void *right)
 {
-    return document_compare_text(((const struct policy_column *)left)->name,
+    return text_compare(((const struct policy_column *)left)->name,
                                  ((const struct policy_column *)right)->name);
 }
 

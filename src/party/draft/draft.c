@@ -115,7 +115,7 @@ static fallible add_datasets(struct work *work)
 
 static int compare_texts(const void *left, const void *right)
 {
-    return document_compare_text(*(const struct text *)left, *(const struct text *)right);
+    return text_compare(*(const struct text *)left, *(const struct text *)right);
 }
 
 /* The names of `specification` as indexes of parties, in the order of the names. */
@@ -208,7 +208,7 @@ static fallible take_columns(struct work *work, const json_t *names, size_t data
 static int compare_reads(const void *left, const void *right, void *datasets)
 {
     const struct contract_dataset *rows = datasets;
-    return document_compare_text(rows[((const struct contract_read *)left)->dataset].table,
+    return text_compare(rows[((const struct contract_read *)left)->dataset].table,
                                  rows[((const struct contract_read *)right)->dataset].table);
 }
 

@@ -64,9 +64,7 @@ fallible buffer_add_byte(struct buffer *buffer, uint8_t byte)
 static fallible add_little_endian(struct buffer *buffer, uint64_t value, size_t size)
 {
     uint8_t octets[8];
-    for (size_t i = 0; i < size; i++) {
-        octets[i] = (uint8_t)(value >> (8 * i));
-    }
+    store_little_endian(octets, value, size);
     return buffer_add(buffer, (struct bytes){octets, size});
 }
 

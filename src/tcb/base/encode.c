@@ -135,16 +135,24 @@ static void date_of_days(int64_t days, int64_t *year, int64_t *month, int64_t *d
     *year = year_of_era + era * 400 + (*month <= 2 ? 1 : 0);
 }
 
-fallible encode_time(struct arena *arena, int64_t unix_seconds, struct text *out)
+fallible encode_date(struct arena *arena, int64_t days, struct text *out)
 {
-    REQUIRE(unix_seconds >= 0 && unix_seconds <= 253402300799, LIMIT, "time.range");
+    REQUIRE(days >= -719162 && days <= 2932896, LIMIT, "date.range");
     int64_t year;
     int64_t month;
     int64_t day;
-    date_of_days(unix_seconds / 86400, &year, &month, &day);
+    date_of_days(days, &year, &month, &day);
+    return arena_printf(arena, out, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
+}
+
+fallible encode_time(struct arena *arena, int64_t unix_seconds, struct text *out)
+{
+    REQUIRE(unix_seconds >= 0 && unix_seconds <= 253402300799, LIMIT, "time.range");
+    struct text date;
+    TRY(encode_date(arena, unix_seconds / 86400, &date));
     int of_day = (int)(unix_seconds % 86400);
-    return arena_printf(arena, out, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)year, (int)month, (int)day,
-                        of_day / 3600, of_day / 60 % 60, of_day % 60);
+    return arena_printf(arena, out, "%.*sT%02d:%02d:%02dZ", TEXT_ARGS(date), of_day / 3600, of_day / 60 % 60,
+                        of_day % 60);
 }
 
 static bool take_digits(struct text text, size_t at, size_t count, int64_t *out)
@@ -157,46 +165,6 @@ static bool take_digits(struct text text, size_t at, size_t count, int64_t *out)
         *out = *out * 10 + (text.data[i] - '0');
     }
     return true;
-}
-
-fallible decode_time(struct text text, int64_t *out_unix_seconds)
-{
-    static const char shape[] = "____-__-__T__:__:__Z";
-    REQUIRE(text.size == sizeof shape - 1, INVALID, "time.form");
-    for (size_t i = 0; i < text.size; i++) {
-        REQUIRE(shape[i] == '_' || shape[i] == text.data[i], INVALID, "time.form");
-    }
-    int64_t year;
-    int64_t month;
-    int64_t day;
-    int64_t hour;
-    int64_t minute;
-    int64_t second;
-    bool digits = take_digits(text, 0, 4, &year) && take_digits(text, 5, 2, &month) &&
-                  take_digits(text, 8, 2, &day) && take_digits(text, 11, 2, &hour) &&
-                  take_digits(text, 14, 2, &minute) && take_digits(text, 17, 2, &second);
-    REQUIRE(digits, INVALID, "time.form");
-    REQUIRE(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 &&
-                second < 60,
-            INVALID, "time.range");
-    int64_t days = days_of_date(year, month, day);
-    int64_t same_year;
-    int64_t same_month;
-    int64_t same_day;
-    date_of_days(days, &same_year, &same_month, &same_day);
-    REQUIRE(same_month == month && same_day == day, INVALID, "time.range");
-    *out_unix_seconds = days * 86400 + hour * 3600 + minute * 60 + second;
-    return OK;
-}
-
-fallible encode_date(struct arena *arena, int64_t days, struct text *out)
-{
-    REQUIRE(days >= -719162 && days <= 2932896, LIMIT, "date.range");
-    int64_t year;
-    int64_t month;
-    int64_t day;
-    date_of_days(days, &year, &month, &day);
-    return arena_printf(arena, out, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
 }
 
 fallible decode_date(struct text text, int64_t *out_days)
@@ -216,6 +184,23 @@ fallible decode_date(struct text text, int64_t *out_days)
     date_of_days(days, &same_year, &same_month, &same_day);
     REQUIRE(same_month == month && same_day == day, INVALID, "date.range");
     *out_days = days;
+    return OK;
+}
+
+fallible decode_time(struct text text, int64_t *out_unix_seconds)
+{
+    int64_t days;
+    int64_t hour;
+    int64_t minute;
+    int64_t second;
+    bool shaped = text.size == 20 && text.data[10] == 'T' && text.data[13] == ':' && text.data[16] == ':' &&
+                  text.data[19] == 'Z' && take_digits(text, 11, 2, &hour) && take_digits(text, 14, 2, &minute) &&
+                  take_digits(text, 17, 2, &second);
+    REQUIRE(shaped, INVALID, "time.form");
+    struct result date = decode_date((struct text){text.data, 10}, &days);
+    REQUIRE(result_is_ok(date) || !text_is(text_of(date.why), "date.form"), INVALID, "time.form");
+    REQUIRE(result_is_ok(date) && days >= 0 && hour < 24 && minute < 60 && second < 60, INVALID, "time.range");
+    *out_unix_seconds = days * 86400 + hour * 3600 + minute * 60 + second;
     return OK;
 }
 

@@ -53,3 +53,10 @@ bool text_is_name(struct text text)
     }
     return true;
 }
+
+int text_compare(struct text left, struct text right)
+{
+    size_t shorter = left.size < right.size ? left.size : right.size;
+    int order = shorter == 0 ? 0 : memcmp(left.data, right.data, shorter);
+    return order != 0 ? order : (left.size > right.size) - (left.size < right.size);
+}

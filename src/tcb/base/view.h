@@ -40,6 +40,13 @@ static inline struct text text_of_bytes(struct bytes bytes)
     return (struct text){(const char *)bytes.data, bytes.size};
 }
 
+static inline void store_little_endian(uint8_t *out, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        out[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
 /* Not constant-time: for public data. Secrets are compared by `secret_equal` and `digest_equal`. */
 static inline bool bytes_equal(struct bytes left, struct bytes right)
 {
@@ -55,6 +62,9 @@ static inline bool text_is(struct text text, const char *cstring)
 {
     return text_equal(text, text_of(cstring));
 }
+
+/* By octets: less than, equal to or greater than zero. */
+int text_compare(struct text left, struct text right);
 
 /* The part of `all` from `start`, at most `size` long; empty where it lies outside. */
 static inline struct bytes bytes_slice(struct bytes all, size_t start, size_t size)

@@ -257,7 +257,5 @@ int cell_compare(const struct cell *left, const struct cell *right)
     if (left->kind != CELL_TEXT || right->kind != CELL_TEXT) {
         return left->number < right->number ? -1 : left->number > right->number;
     }
-    size_t shorter = left->text.size < right->text.size ? left->text.size : right->text.size;
-    int order = shorter == 0 ? 0 : memcmp(left->text.data, right->text.data, shorter);
-    return order != 0 ? order : (left->text.size > right->text.size) - (left->text.size < right->text.size);
+    return text_compare(left->text, right->text);
 }

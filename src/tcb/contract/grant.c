@@ -31,7 +31,7 @@ static fallible read_key(struct arena *arena, const json_t *row, void *self, siz
     if (key->wrapped.size != 256 && key->wrapped.size != 384 && key->wrapped.size != 512) {
         return FAIL_AT(INVALID, "grant.wrapped.size", "wrapped");
     }
-    REQUIRE(index == 0 || document_compare_text(key[-1].dataset, key->dataset) < 0, INVALID, "document.order");
+    REQUIRE(index == 0 || text_compare(key[-1].dataset, key->dataset) < 0, INVALID, "document.order");
     return OK;
 }
 

@@ -63,22 +63,15 @@ bool message_replies_to(enum message_kind reply, enum message_kind request)
     return row->replies_to == MESSAGE_any_request || row->replies_to == (int)request;
 }
 
-static void put_little_endian(uint8_t *out, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        out[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
 fallible message_encode_header(enum message_kind kind, uint64_t exchange, size_t payload_size,
                                uint8_t out[static MESSAGE_HEADER_BYTES])
 {
     ASSERT(row_of(kind) != NULL);
     REQUIRE(payload_size <= message_size_max(kind), LIMIT, "message.size");
-    put_little_endian(out, payload_size, 4);
-    put_little_endian(out + 4, (uint64_t)kind, 2);
-    put_little_endian(out + 6, 0, 2);
-    put_little_endian(out + 8, exchange, 8);
+    store_little_endian(out, payload_size, 4);
+    store_little_endian(out + 4, (uint64_t)kind, 2);
+    store_little_endian(out + 6, 0, 2);
+    store_little_endian(out + 8, exchange, 8);
     return OK;
 }
 

@@ -1,62 +1,24 @@
 #include "edge/query_wire.h"
 
-#include <errno.h>
+#include "edge/socket.h"
+
 #include <sys/socket.h>
-
-static void put_u32(uint8_t *out, uint32_t value)
-{
-    for (int i = 0; i < 4; i++) {
-        out[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static fallible send_all(int socket, struct bytes bytes, int flags)
-{
-    while (bytes.size > 0) {
-        ssize_t sent = send(socket, bytes.data, bytes.size, MSG_NOSIGNAL | flags);
-        if (sent < 0 && errno == EINTR) {
-            continue;
-        }
-        REQUIRE(sent > 0, UNAVAILABLE, "query.frame.send");
-        bytes = bytes_slice(bytes, (size_t)sent, bytes.size);
-    }
-    return OK;
-}
 
 fallible query_frame_send(int socket, uint8_t kind, struct bytes payload)
 {
     REQUIRE(payload.size <= QUERY_FRAME_BYTES_MAX, LIMIT, "query.frame.size");
     uint8_t head[5];
-    put_u32(head, (uint32_t)payload.size);
+    store_little_endian(head, payload.size, 4);
     head[4] = kind;
-    TRY(send_all(socket, BYTES_OF(head), payload.size > 0 ? MSG_MORE : 0));
-    return send_all(socket, payload, 0);
-}
-
-/* Receives exactly `size` octets; `*out_got` tells how many came before the end. */
-static fallible receive_all(int socket, uint8_t *out, size_t size, size_t *out_got)
-{
-    size_t got = 0;
-    while (got < size) {
-        ssize_t count = recv(socket, out + got, size - got, 0);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        REQUIRE(count >= 0, UNAVAILABLE, "query.frame.receive");
-        if (count == 0) {
-            break;
-        }
-        got += (size_t)count;
-    }
-    *out_got = got;
-    return OK;
+    TRY(socket_send(socket, BYTES_OF(head), payload.size > 0 ? MSG_MORE : 0));
+    return socket_send(socket, payload, 0);
 }
 
 fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_kind)
 {
     uint8_t head[5];
     size_t got = 0;
-    TRY(receive_all(socket, head, sizeof head, &got));
+    TRY(socket_receive(socket, head, sizeof head, &got));
     REQUIRE(got != 0, NOT_FOUND, "query.frame.end");
     REQUIRE(got == sizeof head, CORRUPT, "query.frame.truncated");
     struct reader reader = reader_of(BYTES_OF(head));
@@ -66,7 +28,7 @@ fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_ki
     buffer_clear(payload);
     uint8_t *data = NULL;
     TRY(buffer_extend(payload, size, &data));
-    TRY(receive_all(socket, data, size, &got));
+    TRY(socket_receive(socket, data, size, &got));
     REQUIRE(got == size, CORRUPT, "query.frame.truncated");
     *out_kind = head[4];
     return OK;
@@ -74,12 +36,11 @@ fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_ki
 
 void query_read_encode(const struct query_read *read, uint8_t out[QUERY_READ_BYTES])
 {
-    put_u32(out, read->slot);
-    put_u32(out + 4, read->dataset);
-    put_u32(out + 8, read->part);
-    put_u32(out + 12, read->length);
-    put_u32(out + 16, (uint32_t)read->offset);
-    put_u32(out + 20, (uint32_t)(read->offset >> 32));
+    store_little_endian(out, read->slot, 4);
+    store_little_endian(out + 4, read->dataset, 4);
+    store_little_endian(out + 8, read->part, 4);
+    store_little_endian(out + 12, read->length, 4);
+    store_little_endian(out + 16, read->offset, 8);
 }
 
 fallible query_read_decode(struct bytes untrusted_message, struct query_read *out)
@@ -98,8 +59,8 @@ fallible query_read_decode(struct bytes untrusted_message, struct query_read *ou
 
 void query_given_encode(const struct query_given *given, uint8_t out[QUERY_GIVEN_BYTES])
 {
-    put_u32(out, given->slot);
-    put_u32(out + 4, given->given);
+    store_little_endian(out, given->slot, 4);
+    store_little_endian(out + 4, given->given, 4);
 }
 
 fallible query_given_decode(struct bytes message, struct query_given *out)
@@ -123,11 +84,11 @@ fallible query_cell_encode(struct buffer *out, const struct cell *cell)
             fixed[size] = (uint8_t)number;
         }
     } else if (cell->kind == CELL_DATE) {
-        put_u32(fixed + 1, (uint32_t)cell->number);
+        store_little_endian(fixed + 1, (uint64_t)cell->number, 4);
         size = 5;
     } else if (cell->kind == CELL_TEXT) {
         REQUIRE(cell->text.size <= UINT32_MAX, LIMIT, "query.cell.size");
-        put_u32(fixed + 1, (uint32_t)cell->text.size);
+        store_little_endian(fixed + 1, cell->text.size, 4);
         size = 5;
     }
     size_t before = out->size;

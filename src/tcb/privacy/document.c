@@ -196,13 +196,6 @@ fallible document_get_rows(struct arena *arena, const json_t *object, const char
     return OK;
 }
 
-int document_compare_text(struct text left, struct text right)
-{
-    size_t shorter = left.size < right.size ? left.size : right.size;
-    int order = shorter == 0 ? 0 : memcmp(left.data, right.data, shorter);
-    return order != 0 ? order : (left.size > right.size) - (left.size < right.size);
-}
-
 fallible document_get_set(struct arena *arena, const json_t *object, const char *member, size_t min,
                           size_t max, bool (*is_valid)(struct text), struct text **out, size_t *out_count)
 {
@@ -217,7 +210,7 @@ fallible document_get_set(struct arena *arena, const json_t *object, const char 
         if (!result_is_ok(result) || !is_valid(names[i])) {
             return FAIL_AT(INVALID, "document.name", where);
         }
-        if (i > 0 && document_compare_text(names[i - 1], names[i]) >= 0) {
+        if (i > 0 && text_compare(names[i - 1], names[i]) >= 0) {
             return FAIL_AT(INVALID, "document.order", where);
         }
     }
@@ -234,7 +227,7 @@ fallible document_get_names(struct arena *arena, const json_t *object, const cha
 
 static int compare_texts(const void *left, const void *right)
 {
-    return document_compare_text(*(const struct text *)left, *(const struct text *)right);
+    return text_compare(*(const struct text *)left, *(const struct text *)right);
 }
 
 fallible document_member_names(struct arena *arena, const json_t *object, size_t min, size_t max,

@@ -71,9 +71,6 @@ static inline bool document_is_dataset(struct text name)
     return document_dataset_owner(name).size > 0;
 }
 
-/* Less than, equal to or greater than zero, by octets. */
-int document_compare_text(struct text left, struct text right);
-
 /* Replaces a borrowed text by a copy in the arena with a NUL behind it, for names that messages carry in
  * `where`: they outlive the document. */
 fallible document_keep(struct arena *arena, struct text *text);

@@ -273,10 +273,7 @@ static fallible output_types_check(struct vet *vet, const json_t *output)
 
 static int names_order(const void *left, const void *right)
 {
-    const struct text *l = left;
-    const struct text *r = right;
-    int order = memcmp(l->data, r->data, l->size < r->size ? l->size : r->size);
-    return order != 0 ? order : (l->size > r->size) - (l->size < r->size);
+    return text_compare(*(const struct text *)left, *(const struct text *)right);
 }
 
 static fallible reads_give(struct vet *vet, json_t *answer)

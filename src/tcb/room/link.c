@@ -1,35 +1,21 @@
 #include "room/link.h"
 
+#include "edge/socket.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <unistd.h>
 
 static fallible read_all(int socket, uint8_t *out, size_t size)
 {
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = read(socket, out + done, size - done);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        REQUIRE(got >= 0, UNAVAILABLE, "link.read");
-        REQUIRE(got > 0, NOT_FOUND, "link.closed");
-        done += (size_t)got;
-    }
+    size_t got;
+    REQUIRE(result_is_ok(socket_receive(socket, out, size, &got)), UNAVAILABLE, "link.read");
+    REQUIRE(got == size, NOT_FOUND, "link.closed");
     return OK;
 }
 
 static fallible write_all(int socket, struct bytes bytes)
 {
-    size_t done = 0;
-    while (done < bytes.size) {
-        ssize_t put = write(socket, bytes.data + done, bytes.size - done);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        REQUIRE(put > 0, UNAVAILABLE, "link.write");
-        done += (size_t)put;
-    }
+    REQUIRE(result_is_ok(socket_send(socket, bytes, 0)), UNAVAILABLE, "link.write");
     return OK;
 }
 

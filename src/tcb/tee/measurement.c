@@ -109,9 +109,7 @@ static fallible hash_file(struct arena *arena, struct text path, struct digest *
 static int compare_names(const void *left, const void *right)
 {
     const struct measurement_file *a = left, *b = right;
-    size_t common = a->name.size < b->name.size ? a->name.size : b->name.size;
-    int order = memcmp(a->name.data, b->name.data, common);
-    return order != 0 ? order : (a->name.size > b->name.size) - (a->name.size < b->name.size);
+    return text_compare(a->name, b->name);
 }
 
 fallible measurement_compute(struct arena *arena, struct measurement_list *list, struct digest384 *out,

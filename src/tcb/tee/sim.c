@@ -25,7 +25,8 @@ static void close_file(const int *file)
     }
 }
 
-static fallible read_file(const char *folder, const char *name, struct buffer *out)
+static fallible read_file(const char *folder, const char *name, uint8_t out[static FILE_BYTES_MAX],
+                          size_t *out_size)
 {
     scoped_arena arena;
     arena_init(&arena, 8192);
@@ -33,35 +34,37 @@ static fallible read_file(const char *folder, const char *name, struct buffer *o
     TRY(arena_printf(&arena, &path, "%s/%s", folder, name));
     defer(close_file) int file = open(path.data, O_RDONLY | O_CLOEXEC);
     REQUIRE(file >= 0, UNAVAILABLE, "tee.sim.file_missing");
-    uint8_t octets[FILE_BYTES_MAX];
-    ssize_t size;
-    while ((size = read(file, octets, sizeof octets)) > 0) {
-        TRY(buffer_add(out, (struct bytes){octets, (size_t)size}));
-        wipe(octets, sizeof octets);
-    }
-    REQUIRE(size == 0 && out->size > 0, UNAVAILABLE, "tee.sim.file_unreadable");
+    ssize_t size = read(file, out, FILE_BYTES_MAX);
+    REQUIRE(size > 0 && size < FILE_BYTES_MAX, UNAVAILABLE, "tee.sim.file_unreadable");
+    *out_size = (size_t)size;
     return OK;
 }
 
-static void wipe_buffer(struct buffer *buffer)
+static fallible read_chip_key(const char *folder, struct key *out)
 {
-    wipe(buffer->data, buffer->capacity);
-    buffer_release(buffer);
+    uint8_t octets[FILE_BYTES_MAX];
+    size_t size = 0;
+    scoped_secret pkcs8 = {0};
+    TRY(read_file(folder, SIMULATION_CHIP_KEY, octets, &size));
+    struct result taken = secret_from((struct bytes){octets, size}, &pkcs8);
+    wipe(octets, sizeof octets);
+    TRY(taken);
+    TRY(key_from_pkcs8(&pkcs8, out));
+    REQUIRE(out->kind == KEY_EC_P384, INVALID, "tee.sim.chip_key");
+    return OK;
 }
 
 static fallible read_simulation(const char *folder, struct simulation *out)
 {
-    /* Its capacity is reserved at once, so that growing leaves no copy of the key behind. */
-    defer(wipe_buffer) struct buffer pem;
-    buffer_init(&pem, FILE_BYTES_MAX);
-    uint8_t *reserved;
-    TRY(buffer_extend(&pem, FILE_BYTES_MAX, &reserved));
-    buffer_clear(&pem);
-    TRY(read_file(folder, SIMULATION_CHIP_KEY, &pem));
-    TRY(key_from_pem(buffer_view(&pem), &out->chip_key));
-    REQUIRE(out->chip_key.kind == KEY_EC_P384 && out->chip_key.is_private, INVALID, "tee.sim.chip_key");
-    TRY(read_file(folder, SIMULATION_CHIP_DER, &out->certificates[0]));
-    return read_file(folder, SIMULATION_ROOT_DER, &out->certificates[1]);
+    static const char *const names[] = {SIMULATION_CHIP_DER, SIMULATION_ROOT_DER};
+    TRY(read_chip_key(folder, &out->chip_key));
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t octets[FILE_BYTES_MAX];
+        size_t size = 0;
+        TRY(read_file(folder, names[i], octets, &size));
+        TRY(buffer_add(&out->certificates[i], (struct bytes){octets, size}));
+    }
+    return OK;
 }
 
 static void simulation_release(struct simulation *simulation)
@@ -89,13 +92,6 @@ static fallible sim_open(const char *folder, struct bytes measurement, struct te
     return OK;
 }
 
-static void put_u32(uint8_t *report, size_t offset, uint32_t value)
-{
-    for (size_t i = 0; i < 4; i++) {
-        report[offset + i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
 /* R and S: big-endian 48 octets to little-endian 72. */
 static void put_scalar(uint8_t *report, size_t offset, const uint8_t *scalar)
 {
@@ -108,9 +104,9 @@ static fallible make_report(const struct simulation *simulation, const uint8_t *
                             uint8_t report[static REPORT_BYTES])
 {
     memset(report, 0, REPORT_BYTES);
-    put_u32(report, 0x000, 2);
-    put_u32(report, 0x008, (uint32_t)(REPORT_POLICY_SMT | REPORT_POLICY_MUST_BE_ONE));
-    put_u32(report, 0x034, REPORT_SIGNATURE_ECDSA_P384);
+    store_little_endian(report + 0x000, 2, 4);
+    store_little_endian(report + 0x008, REPORT_POLICY_SMT | REPORT_POLICY_MUST_BE_ONE, 4);
+    store_little_endian(report + 0x034, REPORT_SIGNATURE_ECDSA_P384, 4);
     memcpy(report + 0x050, report_data, TEE_REPORT_DATA_BYTES);
     memcpy(report + 0x090, simulation->measurement, TEE_MEASUREMENT_BYTES);
     uint8_t signature[KEY_SIGNATURE_BYTES_MAX];

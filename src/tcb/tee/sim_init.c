@@ -73,12 +73,6 @@ static fallible write_certificate(const char *folder, const char *name, const st
     return write_new(folder, name, 0644, buffer_view(&der));
 }
 
-static void wipe_buffer(struct buffer *buffer)
-{
-    wipe(buffer->data, buffer->capacity);
-    buffer_release(buffer);
-}
-
 fallible simulation_make(const struct world *world, const char *folder, struct buffer *out_root_pem,
                          struct digest *out_pin)
 {
@@ -86,10 +80,9 @@ fallible simulation_make(const struct world *world, const char *folder, struct b
     TRY(key_generate(KEY_EC_P384, 0, &simulation.root_key));
     TRY(key_generate(KEY_EC_P384, 0, &simulation.chip_key));
     TRY(issue(world, &simulation));
-    defer(wipe_buffer) struct buffer pem;
-    buffer_init(&pem, 16 * 1024);
-    TRY(key_to_pem(&simulation.chip_key, &pem));
-    TRY(write_new(folder, SIMULATION_CHIP_KEY, 0600, buffer_view(&pem)));
+    scoped_secret pkcs8 = {0};
+    TRY(key_to_pkcs8(&simulation.chip_key, &pkcs8));
+    TRY(write_new(folder, SIMULATION_CHIP_KEY, 0600, secret_view(&pkcs8)));
     TRY(write_certificate(folder, SIMULATION_CHIP_DER, &simulation.chip));
     TRY(write_certificate(folder, SIMULATION_ROOT_DER, &simulation.root));
     TRY(certificate_to_pem(&simulation.root, out_root_pem));

@@ -51,13 +51,15 @@ static void make_simulation(struct fixture *fixture)
 static void read_chip_key(struct fixture *fixture)
 {
     char path[256];
-    uint8_t pem[4096];
+    uint8_t octets[4096];
     snprintf(path, sizeof path, "%s/%s", fixture->folder, SIMULATION_CHIP_KEY);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
-    size_t size = fread(pem, 1, sizeof pem, file);
+    size_t size = fread(octets, 1, sizeof octets, file);
     fclose(file);
-    assert_ok(key_from_pem((struct bytes){pem, size}, &fixture->chip_key));
+    scoped_secret pkcs8 = {0};
+    assert_ok(secret_from((struct bytes){octets, size}, &pkcs8));
+    assert_ok(key_from_pkcs8(&pkcs8, &fixture->chip_key));
 }
 
 static int open_fixture(void **state)
