@@ -18,9 +18,9 @@ fallible agreement_hex(struct arena *arena, const struct digest *digest, const c
 /* The address book as contract_verify wants it; in the arena. */
 fallible agreement_known(struct arena *arena, const struct address_book *book,
                          struct contract_known_party **out, size_t *out_count);
-/* That every party's result key is the one on its card: whoever could put another into a draft would read that
- * party's results, under everybody's signature. For parties whose signing keys contract_check_known has found in
- * the book. UNTRUSTED "contract.party.result_key", `where` = the party. */
+/* That every party's result key is the one on its card: whoever could put another into a draft would read
+ * that party's results, under everybody's signature. For parties whose signing keys contract_check_known has
+ * found in the book. UNTRUSTED "contract.party.result_key", `where` = the party. */
 fallible agreement_check_result_keys(struct arena *arena, const struct contract *contract,
                                      const struct address_book *book);
 /* The index of the party with this signing key. DENIED "agreement.not_a_party". */
