@@ -184,7 +184,8 @@ class LyingRoom:
         """{"token","jwks"} of the real authority; `services.Unavailable` when it refuses, with its words in `calls`."""
         self.calls = []
         nonce = nonce or json.loads(runtime_data)["nonce"]
-        asked = {"evidence": evidence or self.simulation.evidence(runtime_data), "runtime_data": b64u(runtime_data), "nonce": nonce}
+        asked = {"evidence": evidence or self.simulation.evidence(runtime_data), "runtime_data": b64u(runtime_data),
+                 "nonce": nonce}
         return json.loads(self.services.token(asked, self.calls))
 
     def release(self, grant, token):

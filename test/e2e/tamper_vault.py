@@ -9,7 +9,7 @@ from forge import content
 from hostile_host import Unavailable
 from host_support import Key, b64u, canonical, digest
 from vault_support import Authority, Client, RsaKey, run
-from tamper_room import NONE, flip
+from tamper_room import NONE, Room, flip
 from stack import PROGRAMS
 
 
@@ -116,25 +116,34 @@ RELEASES = [
     Service("token with alg HS256", token(algorithm="HS256"), 403, "Forbidden", "jwt.algorithm"),
     Service("token of another key", token(key="stranger"), 403, "Forbidden", "jwt.signature"),
     Service("token of an unknown key", token(header={"kid": "k"}), 403, "Forbidden", "token.key_unknown"),
-    Service("token that is none", lambda world: refused_release(world, "a.b.c"), 400, "BadParameter", "vault.release.token.form"),
+    Service("token that is none", lambda world: refused_release(world, "a.b.c"), 400, "BadParameter",
+            "vault.release.token.form"),
     Service("token of another issuer", token(iss="https://localhost:1"), 403, "AuthorityNotTrusted", "authority"),
     Service("authority of another owner", other_authority, 403, "AuthorityNotTrusted", "authority"),
     Service("expired token", token(exp=1700000000), 403, "Forbidden", "token.expired"),
     Service("token of the future", token(nbf=4000000000, exp=4000001000), 403, "Forbidden", "token.not_yet_valid"),
     Service("token of another policy", token(x_ms_policy_hash=b64u(bytes(32))), 403, "Forbidden", "token.policy_hash"),
     Service("token of another type", token(x_ms_attestation_type="sevsnpvm"), *POLICY, "x-ms-attestation-type"),
-    Service("token of debuggable code", token(x_ms_sevsnpvm_is_debuggable=True), *POLICY, "x-ms-sevsnpvm-is-debuggable"),
+    Service("token of debuggable code", token(x_ms_sevsnpvm_is_debuggable=True), *POLICY,
+            "x-ms-sevsnpvm-is-debuggable"),
     Service("token of other code", of_measurement("ab" * 48), *POLICY, "x-ms-sevsnpvm-launchmeasurement"),
-    Service("token of another simulation root", token(x_truce_simulation_root="sha256:" + "00" * 32), *POLICY, "x-truce-simulation-root"),
+    Service("token of another simulation root", token(x_truce_simulation_root="sha256:" + "00" * 32), *POLICY,
+            "x-truce-simulation-root"),
     Service("token without a simulation root", token(x_truce_simulation_root=None), *POLICY, "x-truce-simulation-root"),
-    Service("runtime data of a room's instance", token(x_ms_runtime=runtime_with(purpose="instance")), *POLICY, "x-ms-runtime.purpose"),
-    Service("runtime data of another contract", token(x_ms_runtime=runtime_with(contract="sha256:" + "00" * 32)), *POLICY, "x-ms-runtime.contract"),
+    Service("runtime data of a room's instance", token(x_ms_runtime=runtime_with(purpose="instance")), *POLICY,
+            "x-ms-runtime.purpose"),
+    Service("runtime data of another contract", token(x_ms_runtime=runtime_with(contract="sha256:" + "00" * 32)),
+            *POLICY, "x-ms-runtime.contract"),
     Service("key of another contract", for_other_contract, *POLICY, "x-ms-runtime.contract"),
     Service("no runtime data", token(x_ms_runtime=None), *POLICY, "x-ms-runtime"),
-    Service("runtime data with two enc keys", keys_with(lambda world, keys: keys.append({**keys[0], "kid": "again"})), 400, "BadParameter", "runtime.key.several"),
-    Service("runtime data without an enc key", keys_with(lambda world, keys: keys.pop(0)), 400, "BadParameter", "runtime.key.none"),
-    Service("runtime data with an RSA-1024 enc key", keys_with(small_key), 400, "BadParameter", "runtime.key.kind"),
-    Service("runtime data with an EC enc key", keys_with(lambda world, keys: keys.__setitem__(0, {**keys[1], "use": "enc"})) , 400, "BadParameter", "runtime.key"),
+    Service("runtime data with two enc keys", keys_with(lambda world, keys: keys.append({**keys[0], "kid": "again"})),
+            400, "BadParameter", "runtime.key.several"),
+    Service("runtime data without an enc key", keys_with(lambda world, keys: keys.pop(0)), 400, "BadParameter",
+            "runtime.key.none"),
+    Service("runtime data with an RSA-1024 enc key", keys_with(small_key), 400, "BadParameter", "key.rsa.size"),
+    Service("runtime data with an EC enc key",
+            keys_with(lambda world, keys: keys.__setitem__(0, {**keys[1], "use": "enc"})), 400, "BadParameter",
+            "runtime.key"),
 ]
 
 
@@ -168,13 +177,21 @@ def put(at, value):
 
 
 EVIDENCE = [
-    Service("debuggable evidence", attesting(lambda world, octets: world.room.simulation.debuggable(octets)), 400, "PolicyEvaluationError", "sim.debug"),
-    Service("evidence of another simulation root", attesting(lambda world, octets: world.other_simulation().evidence(octets)), 400, "InvalidParameter", "sim.root.untrusted"),
-    Service("evidence about other runtime data", attesting(lambda world, octets: world.room.simulation.evidence(octets, bound=b"{}")), 400, "InvalidParameter", "sim.report_data"),
-    Service("a bit in the report's signature", changed_report(lambda report: flip(report, 0x2A5)), 400, "InvalidParameter", "sim.signature"),
-    Service("a measurement put into the report", changed_report(put(0x90, 0)), 400, "InvalidParameter", "sim.signature"),
+    Service("debuggable evidence", attesting(lambda world, octets: world.room.simulation.debuggable(octets)), 400,
+            "PolicyEvaluationError", "sim.debug"),
+    Service("evidence of another simulation root",
+            attesting(lambda world, octets: world.other_simulation().evidence(octets)), 400, "InvalidParameter",
+            "sim.root.untrusted"),
+    Service("evidence about other runtime data",
+            attesting(lambda world, octets: world.room.simulation.evidence(octets, bound=b"{}")), 400,
+            "InvalidParameter", "sim.report_data"),
+    Service("a bit in the report's signature", changed_report(lambda report: flip(report, 0x2A5)), 400,
+            "InvalidParameter", "sim.signature"),
+    Service("a measurement put into the report", changed_report(put(0x90, 0)), 400, "InvalidParameter",
+            "sim.signature"),
     Service("a report cut short", changed_report(lambda report: report[:-1]), 400, "InvalidParameter", "report."),
-    Service("evidence without its root", attesting(lambda world, octets: {**world.room.simulation.evidence(octets), "certificates":
+    Service("evidence without its root", attesting(lambda world,
+                                                   octets: {**world.room.simulation.evidence(octets), "certificates":
             world.room.simulation.evidence(octets)["certificates"][:1]}), 400, "InvalidParameter", "sim.root.untrusted"),
 ]
 
@@ -212,10 +229,15 @@ COURIER = [
     Service("courier reads a key", calling("GET", "/keys/{key}"), *RBAC, "read"),
     Service("courier lists releases", calling("GET", "/truce/releases"), *RBAC, "read"),
     Service("courier creates a key", calling("POST", "/keys/mine/create", {"kty": "RSA"}), *RBAC, "create"),
-    Service("courier changes a key", calling("PATCH", "/keys/{key}", {"attributes": {"enabled": True}}), *RBAC, "write"),
-    Service("courier unwraps", calling("POST", "/keys/{key}/unwrapkey", {"alg": "RSA-OAEP-256", "value": b64u(bytes(384))}), *RBAC, "unwrap"),
-    Service("courier wraps", calling("POST", "/keys/{key}/wrapkey", {"alg": "RSA-OAEP-256", "value": b64u(bytes(32))}), *RBAC, "wrap"),
-    Service("courier signs", calling("POST", "/keys/{key}/sign", {"alg": "RS256", "value": b64u(bytes(32))}), *RBAC, "sign"),
+    Service("courier changes a key", calling("PATCH", "/keys/{key}", {"attributes": {"enabled": True}}), *RBAC,
+            "update"),
+    Service("courier unwraps",
+            calling("POST", "/keys/{key}/unwrapkey", {"alg": "RSA-OAEP-256", "value": b64u(bytes(384))}), *RBAC,
+            "unwrap"),
+    Service("courier wraps", calling("POST", "/keys/{key}/wrapkey", {"alg": "RSA-OAEP-256", "value": b64u(bytes(32))}),
+            *RBAC, "wrap"),
+    Service("courier signs", calling("POST", "/keys/{key}/sign", {"alg": "RS256", "value": b64u(bytes(32))}), *RBAC,
+            "sign"),
     Service("courier with another secret", with_secret("guess"), 401, "invalid_client", ""),
     Service("courier with another vault's credential", credential_of_other_vault, 401, "Unauthorized", "AKV10032"),
 ]
@@ -249,16 +271,19 @@ def putting(path, make):
 
 SENT = [
     Service("same run with another request", posting(again_with_other_parameter), 409, "conflict", "run"),
-    Service("run request by a stranger's key", posting(lambda world: forge.changed(world.documents["run_request"], lambda _: None, world.stranger)), 403, "untrusted", "jws.signature"),
+    Service("run request by a stranger's key",
+            posting(lambda world: forge.changed(world.documents["run_request"], lambda _: None, world.stranger)), 403,
+            "untrusted", "jws.signature"),
     Service("run request of a contract that nobody published", posting(lambda world: forge.changed(
-        world.documents["run_request"], forge.setting("contract", "sha256:" + "00" * 32), world.keys["analyst"])), 404, "not_found", "contract"),
+        world.documents["run_request"], forge.setting("contract", "sha256:" + "00" * 32), world.keys["analyst"])),
+             404, "not_found", "contract"),
     Service("contract with a stranger's signature", putting("/v1/contracts/{hex}", lambda world: forge.changed(
         world.documents["contract"], lambda _: None, world.stranger)), 400, "invalid", ""),
-    Service("another party's grant", putting("/v1/contracts/{hex}/grants/bank", lambda world: world.documents["grants"][1]), 400, "invalid", ""),
-    Service("manifest signed by another party", putting("/v1/datasets/bank/customers/1/manifest", lambda world: forge.changed(
-        world.documents["manifests"][0], lambda _: None, world.keys["shop"])), 403, "untrusted", ""),
+    Service("another party's grant",
+            putting("/v1/contracts/{hex}/grants/bank", lambda world: world.documents["grants"][1]), 400, "invalid", ""),
     Service("another manifest of the same version", putting("/v1/datasets/bank/customers/1/manifest", lambda world: forge.changed(
-        world.documents["manifests"][0], forge.setting("created", "2026-01-01T00:00:00Z"), world.keys["bank"])), 409, "conflict", ""),
+        world.documents["manifests"][0], forge.setting("created", "2026-01-01T00:00:00Z"), world.keys["bank"])), 409,
+             "conflict", "storage.object.exists"),
 ]
 
 
@@ -292,17 +317,23 @@ def as_json(change):
 BOTH_RELEASED = {"bank": 1, "shop": 1}
 
 STORED = [
-    Stored("a bit in a stored part", dataset_path("000000.sealed"), lambda world, octets: flip(octets, 70000), "refused", "part.segment (bank/customers)", BOTH_RELEASED),
-    Stored("stored leaves changed", dataset_path("000000.leaves"), lambda world, octets: flip(octets, 0), "refused", "part.leaves.root (bank/customers)", BOTH_RELEASED),
-    Stored("stored part cut short", dataset_path("000000.sealed"), lambda world, octets: octets[:-100], "refused", "data.segments.size (bank/customers)", BOTH_RELEASED),
+    Stored("a bit in a stored part", dataset_path("000000.sealed"), lambda world, octets: flip(octets, 70000),
+           "refused", "part.segment (bank/customers)", BOTH_RELEASED),
+    Stored("stored leaves changed", dataset_path("000000.leaves"), lambda world, octets: flip(octets, 0), "refused",
+           "part.leaves.root (bank/customers)", BOTH_RELEASED),
+    Stored("stored part cut short", dataset_path("000000.sealed"), lambda world, octets: octets[:-100], "refused",
+           "data.segments.size (bank/customers)", BOTH_RELEASED),
     Stored("stored grant of another contract", contract_path("grants", "bank.json"),
            lambda world, octets: canonical(world.other_documents["grants"][0]), "refused", "grant.contract (bank)", NONE),
     Stored("stored contract without a signature", contract_path("contract.json"),
-           as_json(lambda world, document: {**document, "signatures": document["signatures"][:2]}), "post", "contract.signature.missing", NONE),
+           as_json(lambda world, document: {**document, "signatures": document["signatures"][:2]}), "post",
+                "contract.signature.missing at shop", NONE),
     Stored("stored manifest of another version", document_path("manifests"),
-           lambda world, octets: canonical(world.other_documents["manifests"][0]), "refused", "bundle.manifest.unknown (manifests[0])", NONE),
+           lambda world, octets: canonical(world.other_documents["manifests"][0]), "refused",
+                "bundle.manifest.unknown (manifests[0])", NONE),
     Stored("stored policy changed", document_path("policies"),
-           as_json(lambda world, document: forge.changed(document, forge.setting("output", "min_entities", 2))), "refused", "bundle.policy.unknown (policies[0])", NONE),
+           as_json(lambda world, document: forge.changed(document, forge.setting("output", "min_entities", 2))),
+                "refused", "bundle.policy.unknown (policies[0])", NONE),
 ]
 
 
@@ -325,3 +356,51 @@ def run_on_changed(world, row):
         raise AssertionError(job)
     finally:
         path.write_bytes(before)
+
+
+# ---- Contracts that have come to their end ----
+
+def documents_of(world, path):
+    """What a host would send for a run of that contract, asked for in good faith by the analyst."""
+    document = json.loads(path.read_text())
+    request = forge.changed(world.documents["run_request"], forge.setting("contract", forge.digest_of(document)),
+                            world.keys["analyst"])
+    return world.host.documents(path, canonical(request))
+
+
+def over(path):
+    """Releases for a contract whose time has passed or whose key is disabled, asked for with a good token."""
+    def ask(world):
+        documents = documents_of(world, path(world))
+        runtime_data = world.room.runtime(forge.digest_of(documents["contract"]), forge.digest_of(documents["run_request"]))
+        return refused_release(world, world.room.attest(runtime_data)["token"], grant_of(world, documents=documents))
+    return ask
+
+
+def short(world):
+    time.sleep(max(0, world.ends - time.time()))
+    return world.short
+
+
+def revoked(world):
+    """The bank revokes, once: its own vault disables the key, whatever the host does with the news."""
+    if not getattr(world, "is_revoked", False):
+        world.stack.truce("contract", "revoke", world.other, "--yes", party="bank")
+        world.is_revoked = True
+    return world.other
+
+
+def posting_of(path):
+    return posting(lambda world: documents_of(world, path(world))["run_request"])
+
+
+ENDED = [
+    Service("release after the key's expiry", over(short), 403, "KeyExpired", "expired"),
+    Service("request at the host after the contract's end", posting_of(short), 403, "expired", "contract.expired"),
+    Room("run after the contract's end", "contract.expired", "", "expired",
+         documents=lambda world: documents_of(world, short(world))),
+    Service("release with a disabled key", over(revoked), 403, "KeyDisabled", "disabled"),
+    Service("request at the host for a revoked contract", posting_of(revoked), 403, "denied", "contract.revoked"),
+    Room("run of a revoked contract by a host that does not care", "link.unavailable", "bank", "unavailable",
+         documents=lambda world: documents_of(world, revoked(world)), vault=(403, "KeyDisabled")),
+]

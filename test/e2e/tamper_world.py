@@ -6,7 +6,10 @@ import subprocess
 import time
 
 import forge
+import tamper_receipt
+import tamper_room
 from hostile_host import HostileHost
+from host_support import canonical
 from stack import PROGRAMS, Refused, Stack
 from vault_support import RsaKey
 
@@ -20,7 +23,18 @@ REGIONS = "WITH core AS (SELECT region, count(*) AS n FROM customers GROUP BY re
 class World:
     def __init__(self, folder):
         self.folder = folder
-        self.stack = stack = Stack(folder / "stack", ["analyst", "bank", "shop"])
+        self.host = None
+        self.stack = Stack(folder / "stack", ["analyst", "bank", "shop"], start=False)
+        try:
+            self.make()
+        except BaseException:
+            self.close()
+            raise
+
+    def make(self):
+        folder, stack = self.folder, self.stack
+        stack.up()
+        stack.introduce()
         random.seed(11)
         ids = [random.getrandbits(62) for _ in range(36000)]
         self.write_customers("customers.csv", ids)
@@ -55,7 +69,8 @@ class World:
         self.signer = forge.Signer(stack.service_folder("attest") / "signing-key.pem", self.bundle["tokens"][0]["token"])
 
     def close(self):
-        self.host.close()
+        if self.host:
+            self.host.close()
         self.stack.close()
 
     def when(self, seconds):
@@ -110,6 +125,20 @@ class World:
             subprocess.run([PROGRAMS / "truce-simulation-init", folder, self.room.simulation.measurement], check=True)
         return forge.Simulation(folder)
 
+    def forged_bundle(self):
+        """The good bundle as a lying room would have made it, well attested; made once."""
+        if not hasattr(self, "lying_bundle"):
+            self.lying_bundle = forge.forged_receipt(self.bundle, self.room)
+        return self.lying_bundle
+
+    def attacker(self):
+        if not hasattr(self, "attacking"):
+            self.attacking = tamper_receipt.Attacker(self)
+        return self.attacking
+
+    def strangers_contract(self):
+        return tamper_room.all_by_strangers(self)["contract"]
+
     # ---- The room, played with by a hostile host ----
 
     def agreement(self, **changes):
@@ -132,7 +161,7 @@ class World:
 
     def file(self, name, value):
         path = self.folder / name
-        octets = value if isinstance(value, bytes) else json.dumps(value).encode()
+        octets = value if isinstance(value, bytes) else canonical(value)
         path.write_bytes(octets)
         return path
 

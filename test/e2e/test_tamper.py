@@ -6,8 +6,11 @@ party's own program. After each row nothing more has been released than the row 
 """
 import pytest
 
-from tamper_room import ANSWERS, BOTH, DATA, DOCUMENTS, NONE, TOKENS
-from tamper_vault import COURIER, EVIDENCE, RELEASES, SENT, STORED, run_on_changed
+from tamper_party import CARDS, CONTRACTS, DATASETS, RESULTS
+from tamper_receipt import (ATTACKS, BUNDLES, ENVELOPES, LIES, MEMBERS, PATHS, TRUST, attackers_own_view, leaves_of,
+                            statement_of)
+from tamper_room import ANSWERS, BOTH, DATA, DOCUMENTS, NONE, TOKENS, Room
+from tamper_vault import COURIER, ENDED, EVIDENCE, RELEASES, SENT, STORED, run_on_changed
 from tamper_world import World
 
 
@@ -132,3 +135,98 @@ def test_what_the_host_stores_is_refused_when_changed(world, row):
     state, reason = run_on_changed(world, row)
     assert (state, reason.split(":")[0] if state == "post" else reason) == (row.state, row.reason)
     assert_nothing_shown(world, row.released)
+
+
+# ---- The parties' own programs ----
+
+def judge_party(world, row):
+    for path in world.folder.rglob("unwanted*"):
+        path.unlink()
+    refused = row.act(world)
+    assert refused is not None, "not refused"
+    assert refused.stderr.strip().splitlines()[-2].split(": ", 1)[1] == row.says
+    assert not list(world.folder.rglob("unwanted*"))
+    assert_nothing_shown(world)
+    return refused
+
+
+@rows(CONTRACTS)
+def test_a_party_refuses_contracts(world, row):
+    judge_party(world, row)
+
+
+@rows(CARDS)
+def test_a_party_refuses_cards(world, row):
+    book = sorted(world.stack.party_folder("analyst").joinpath("trusted").iterdir())
+    judge_party(world, row)
+    assert sorted(world.stack.party_folder("analyst").joinpath("trusted").iterdir()) == book
+
+
+@rows(DATASETS)
+def test_a_party_refuses_datasets(world, row):
+    judge_party(world, row)
+
+
+@rows(RESULTS)
+def test_a_party_refuses_results(world, row):
+    assert judge_party(world, row).stdout == ""
+
+
+# ---- Receipts ----
+
+def judge_receipt(world, row):
+    refused = judge_party(world, row)
+    assert "The receipt verifies" not in refused.stdout + refused.stderr
+
+
+def test_the_rows_name_every_member_of_a_receipt(world):
+    assert sorted(map(str, leaves_of(statement_of(world.bundle)))) == sorted(map(str, PATHS))
+
+
+@rows(MEMBERS)
+def test_every_member_of_a_receipt_is_signed(world, row):
+    judge_receipt(world, row)
+
+
+def test_a_lying_room_is_believed_where_only_it_can_know(world):
+    assert world.verify(world.forged_bundle()) is None
+
+
+@rows(LIES)
+def test_a_lying_room_is_caught(world, row):
+    judge_receipt(world, row)
+
+
+@rows(ENVELOPES)
+def test_an_envelope_is_refused(world, row):
+    judge_receipt(world, row)
+
+
+@rows(BUNDLES)
+def test_a_bundle_is_refused(world, row):
+    judge_receipt(world, row)
+
+
+@rows(TRUST)
+def test_trust_is_the_verifiers_own(world, row):
+    judge_receipt(world, row)
+
+
+def test_an_attackers_bundle_verifies_in_his_own_eyes(world):
+    assert attackers_own_view(world) is None
+
+
+@rows(ATTACKS)
+def test_an_attackers_bundle_is_refused(world, row):
+    judge_receipt(world, row)
+
+
+# ---- At the end ----
+
+@rows(ENDED)
+def test_what_has_ended_is_refused(world, row):
+    judge_room(world, row) if isinstance(row, Room) else judge_service(world, row)
+
+
+def test_the_unchanged_set_works_after(world):
+    works(world)
