@@ -51,8 +51,7 @@ static int teardown(void **state)
 static void result_keys_are_those_of_the_cards(void **state)
 {
     struct agreed *agreed = *state;
-    assert_true(
-        result_is_ok(agreement_check_result_keys(&agreed->arena, &agreed->contract, &agreed->book)));
+    assert_true(result_is_ok(agreement_check_result_keys(&agreed->arena, &agreed->contract, &agreed->book)));
 }
 
 static void another_result_key_is_refused(void **state)
@@ -63,8 +62,7 @@ static void another_result_key_is_refused(void **state)
         struct key own = {0};
         key_move(&card->result, &own);
         assert_true(result_is_ok(key_share(&agreed->keys.stranger, &card->result)));
-        struct result result =
-            agreement_check_result_keys(&agreed->arena, &agreed->contract, &agreed->book);
+        struct result result = agreement_check_result_keys(&agreed->arena, &agreed->contract, &agreed->book);
         assert_int_equal(result.code, RESULT_UNTRUSTED);
         assert_string_equal(result.why, "contract.party.result_key");
         assert_true(text_is(agreed->contract.parties[i].name, result.where));

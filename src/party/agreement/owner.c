@@ -67,7 +67,7 @@ static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
 static int compare_keys(const void *left, const void *right)
 {
     return text_compare(((const struct grant_key *)left)->dataset,
-                                 ((const struct grant_key *)right)->dataset);
+                        ((const struct grant_key *)right)->dataset);
 }
 
 static fallible wrap_keys(struct arena *arena, const char *party_folder, const char *const folders[],

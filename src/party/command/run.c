@@ -65,7 +65,7 @@ static fallible refuse_unknown_parameters(struct invocation *invocation, const s
 static int compare_parameters(const void *left, const void *right)
 {
     return text_compare(((const struct run_parameter *)left)->name,
-                                 ((const struct run_parameter *)right)->name);
+                        ((const struct run_parameter *)right)->name);
 }
 
 static fallible take_parameters(struct invocation *invocation, struct asking *asking)

@@ -38,7 +38,8 @@ fallible data_key_open(const struct folder *folder, struct text dataset, uint64_
     TRY(folder_read(&arena, folder, DATA_KEY_FILE, DATA_KEY_FILE_BYTES_MAX, &box));
     scoped_secret key = {0};
     struct result opened = box_open(storage_key, associated, box, &key);
-    REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED, "dataset.data_key"); /* of another dataset, version or owner */
+    REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED,
+            "dataset.data_key"); /* of another dataset, version or owner */
     TRY(opened);
     REQUIRE(key.size == AEAD_KEY_BYTES, CORRUPT, "dataset.data_key.size");
     secret_move(&key, out);

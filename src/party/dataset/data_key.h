@@ -14,6 +14,7 @@
 fallible data_key_make(const struct world *world, const struct folder *folder, struct text dataset,
                        uint64_t version, const struct secret *storage_key, struct secret *out);
 
-/* NOT_FOUND "dataset.file.missing"; UNTRUSTED "dataset.data_key" with another storage key, dataset or version. */
+/* NOT_FOUND "dataset.file.missing"; UNTRUSTED "dataset.data_key" with another storage key, dataset or
+ * version. */
 fallible data_key_open(const struct folder *folder, struct text dataset, uint64_t version,
                        const struct secret *storage_key, struct secret *out);

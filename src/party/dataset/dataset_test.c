@@ -489,7 +489,8 @@ static void keys_must_fit(void **state)
     scoped_dataset_documents documents = {0};
     scoped_secret key = {0};
     assert_ok(dataset_load(&test->arena, test->folder, &documents));
-    assert_why(dataset_open_key(test->folder, &documents.manifest, &other, &key), UNTRUSTED, "dataset.data_key");
+    assert_why(dataset_open_key(test->folder, &documents.manifest, &other, &key), UNTRUSTED,
+               "dataset.data_key");
     options.folder = "/nowhere/at/all";
     assert_why(dataset_verify(&test->arena, &options, &verified), NOT_FOUND, "dataset.folder");
 }

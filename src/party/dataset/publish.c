@@ -7,7 +7,7 @@
 static int compare_columns(const void *left, const void *right)
 {
     return text_compare(((const struct policy_column *)left)->name,
-                                 ((const struct policy_column *)right)->name);
+                        ((const struct policy_column *)right)->name);
 }
 
 /* The names of the columns in the order of the data, for the rules' check and for "all columns". */

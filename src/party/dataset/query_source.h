@@ -1,8 +1,8 @@
 /* dataset/query_source.h: local files and SQL over them as a source, through `truce-seal-engine`.
  *
- * DuckDB reads Parquet, CSV and JSON in a child process; this end speaks its protocol (party/seal_engine/seal_engine.h) over
- * a socket. The child ends when the source is closed or this process dies. It writes no files. One thread at
- * a time. */
+ * DuckDB reads Parquet, CSV and JSON in a child process; this end speaks its protocol
+ * (party/seal_engine/seal_engine.h) over a socket. The child ends when the source is closed or this process
+ * dies. It writes no files. One thread at a time. */
 #pragma once
 
 #include "base/arena.h"

@@ -209,7 +209,7 @@ static int compare_reads(const void *left, const void *right, void *datasets)
 {
     const struct contract_dataset *rows = datasets;
     return text_compare(rows[((const struct contract_read *)left)->dataset].table,
-                                 rows[((const struct contract_read *)right)->dataset].table);
+                        rows[((const struct contract_read *)right)->dataset].table);
 }
 
 static fallible take_reads(struct work *work, const json_t *answer, struct contract_query *query)

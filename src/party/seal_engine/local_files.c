@@ -1,5 +1,5 @@
-/* The fortified headers define open, read and others inline, and the large-file option gives them other names;
- * here they are ours. */
+/* The fortified headers define open, read and others inline, and the large-file option gives them other
+ * names; here they are ours. */
 #undef _FORTIFY_SOURCE
 #undef _FILE_OFFSET_BITS
 
@@ -88,14 +88,15 @@ EXPORTED int fstat(int descriptor, struct stat *out)
     if (descriptor != OUTPUT_DESCRIPTOR) {
         return (int)syscall(SYS_fstat, descriptor, out);
     }
-    *out = (struct stat){.st_mode = S_IFREG | 0400, .st_nlink = 1, .st_size = (off_t)output_size,
-                         .st_blksize = 4096};
+    *out = (struct stat){
+        .st_mode = S_IFREG | 0400, .st_nlink = 1, .st_size = (off_t)output_size, .st_blksize = 4096};
     return 0;
 }
 
 static int stat_path(const char *path, struct stat *out, int flags)
 {
-    return is_output_path(path) ? vfs_refuse(ENOENT) : (int)syscall(SYS_newfstatat, AT_FDCWD, path, out, flags);
+    return is_output_path(path) ? vfs_refuse(ENOENT)
+                                : (int)syscall(SYS_newfstatat, AT_FDCWD, path, out, flags);
 }
 
 EXPORTED int stat(const char *path, struct stat *out)

@@ -2,8 +2,8 @@
 
 #include "base/json.h"
 #include "edge/query_wire.h"
-#include "query/engine.h"
 #include "party/seal_engine/local_files.h"
+#include "query/engine.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -207,9 +207,9 @@ static fallible column_add(struct seal_engine *self, struct arena *arena, duckdb
     bool named = text_is_printable_utf8(name) && name.size >= 1 && name.size <= 128;
     if (sealed == NULL || !named) {
         message_keep(self, arena_where(arena,
-                                           "column \"%.*s\" has a type or a name that cannot be sealed; "
-                                           "cast it or leave it out with --sql",
-                                           TEXT_ARGS(name)));
+                                       "column \"%.*s\" has a type or a name that cannot be sealed; "
+                                       "cast it or leave it out with --sql",
+                                       TEXT_ARGS(name)));
         return FAIL(UNSUPPORTED, "seal_engine.column.type");
     }
     TRY(buffer_add_text(&self->columns, i == 0 ? (struct text){0} : TEXT(",")));
@@ -429,9 +429,8 @@ int seal_engine_serve(int stream)
             break;
         }
         buffer_clear(&self.message);
-        struct result result = kind == SEAL_ENGINE_FRAME_REQUEST
-                                   ? request_serve(&self, buffer_view(&payload))
-                                   : FAIL(INVALID, "seal_engine.frame");
+        struct result result = kind == SEAL_ENGINE_FRAME_REQUEST ? request_serve(&self, buffer_view(&payload))
+                                                                 : FAIL(INVALID, "seal_engine.frame");
         served = result_is_ok(result) ? OK : refusal_send(&self, result);
     }
     engine_close(&self.duckdb);

@@ -1,5 +1,5 @@
-#include "query/query_test_harness.h"
 #include "party/seal_engine/seal_engine.h"
+#include "query/query_test_harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

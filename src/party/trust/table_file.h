@@ -1,8 +1,8 @@
 /* party/trust/table_file.h: an opened result in the form that its recipient wants.
  *
- * csv is what the room wrote; jsonl is made here; parquet by truce-seal-engine, which is handed the text in memory,
- * so that no plaintext lands in a temporary file. UNSUPPORTED "result.format.arrow": pyarrow and DuckDB read
- * the CSV or Parquet. */
+ * csv is what the room wrote; jsonl is made here; parquet by truce-seal-engine, which is handed the text in
+ * memory, so that no plaintext lands in a temporary file. UNSUPPORTED "result.format.arrow": pyarrow and
+ * DuckDB read the CSV or Parquet. */
 #pragma once
 
 #include "privacy/result_frame.h"

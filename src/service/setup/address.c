@@ -3,8 +3,8 @@
 #include "service/http/server.h"
 #include "service/http/url.h"
 
-static fallible settle_listen(struct arena *arena, const struct url *url, struct text wanted, struct text *out,
-                              uint16_t *out_port)
+static fallible settle_listen(struct arena *arena, const struct url *url, struct text wanted,
+                              struct text *out, uint16_t *out_port)
 {
     char address[64];
     if (wanted.size == 0) {
@@ -18,7 +18,8 @@ static fallible settle_listen(struct arena *arena, const struct url *url, struct
     return arena_printf(arena, out, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "", *out_port);
 }
 
-fallible service_address_settle(struct arena *arena, struct text url, struct text listen, struct service_address *out)
+fallible service_address_settle(struct arena *arena, struct text url, struct text listen,
+                                struct service_address *out)
 {
     struct url parsed;
     struct service_address address;
@@ -29,7 +30,8 @@ fallible service_address_settle(struct arena *arena, struct text url, struct tex
     TRY(settle_listen(arena, &parsed, listen, &address.listen, &port));
     bool is_v6 = memchr(parsed.host.data, ':', parsed.host.size) != NULL;
     uint16_t public_port = parsed.has_port ? parsed.port : port;
-    TRY(arena_printf(arena, &address.url, "https://%s%.*s%s", is_v6 ? "[" : "", TEXT_ARGS(parsed.host), is_v6 ? "]" : ""));
+    TRY(arena_printf(arena, &address.url, "https://%s%.*s%s", is_v6 ? "[" : "", TEXT_ARGS(parsed.host),
+                     is_v6 ? "]" : ""));
     if (public_port != 443) {
         TRY(arena_printf(arena, &address.url, "%.*s:%u", TEXT_ARGS(address.url), public_port));
     }

@@ -628,16 +628,11 @@ static void what_we_build_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runtime_data_round_trip),
-        cmocka_unit_test(runtime_data_is_strict),
-        cmocka_unit_test(there_is_one_wrapping_key),
-        cmocka_unit_test(a_good_token_gives_its_claims),
-        cmocka_unit_test(every_wrong_claim_is_refused),
-        cmocka_unit_test(only_pinned_keys_sign),
-        cmocka_unit_test(keys_come_as_certificates),
-        cmocka_unit_test(policies_decide),
-        cmocka_unit_test(policies_are_strict),
-        cmocka_unit_test(a_policy_must_name_code),
+        cmocka_unit_test(runtime_data_round_trip),      cmocka_unit_test(runtime_data_is_strict),
+        cmocka_unit_test(there_is_one_wrapping_key),    cmocka_unit_test(a_good_token_gives_its_claims),
+        cmocka_unit_test(every_wrong_claim_is_refused), cmocka_unit_test(only_pinned_keys_sign),
+        cmocka_unit_test(keys_come_as_certificates),    cmocka_unit_test(policies_decide),
+        cmocka_unit_test(policies_are_strict),          cmocka_unit_test(a_policy_must_name_code),
         cmocka_unit_test(what_we_build_holds),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

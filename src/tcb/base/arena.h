@@ -34,10 +34,8 @@ fallible arena_cstring(struct arena *arena, struct text from, const char **out);
 fallible arena_printf(struct arena *arena, struct text *out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same as a C string for `where`: never fails, "" when the arena is full. */
-const char *arena_where(struct arena *arena, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+const char *arena_where(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define ARENA_NEW(arena, type, out) arena_take((arena), sizeof(type), (void **)(out))
-#define ARENA_ARRAY(arena, type, count, out)                                                       \
-    arena_take_array((arena), (count), sizeof(type), (void **)(out))
+#define ARENA_ARRAY(arena, type, count, out) arena_take_array((arena), (count), sizeof(type), (void **)(out))
 fallible arena_take_array(struct arena *arena, size_t count, size_t item_size, void **out);

@@ -37,8 +37,7 @@ fallible buffer_add_u16le(struct buffer *buffer, uint16_t value);
 fallible buffer_add_u32le(struct buffer *buffer, uint32_t value);
 fallible buffer_add_u64le(struct buffer *buffer, uint64_t value);
 fallible buffer_add_u32be(struct buffer *buffer, uint32_t value);
-fallible buffer_printf(struct buffer *buffer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+fallible buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Makes room for `size` more bytes and counts them as used: the caller fills `out`. */
 fallible buffer_extend(struct buffer *buffer, size_t size, uint8_t **out);

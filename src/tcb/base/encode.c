@@ -194,12 +194,13 @@ fallible decode_time(struct text text, int64_t *out_unix_seconds)
     int64_t minute;
     int64_t second;
     bool shaped = text.size == 20 && text.data[10] == 'T' && text.data[13] == ':' && text.data[16] == ':' &&
-                  text.data[19] == 'Z' && take_digits(text, 11, 2, &hour) && take_digits(text, 14, 2, &minute) &&
-                  take_digits(text, 17, 2, &second);
+                  text.data[19] == 'Z' && take_digits(text, 11, 2, &hour) &&
+                  take_digits(text, 14, 2, &minute) && take_digits(text, 17, 2, &second);
     REQUIRE(shaped, INVALID, "time.form");
     struct result date = decode_date((struct text){text.data, 10}, &days);
     REQUIRE(result_is_ok(date) || !text_is(text_of(date.why), "date.form"), INVALID, "time.form");
-    REQUIRE(result_is_ok(date) && days >= 0 && hour < 24 && minute < 60 && second < 60, INVALID, "time.range");
+    REQUIRE(result_is_ok(date) && days >= 0 && hour < 24 && minute < 60 && second < 60, INVALID,
+            "time.range");
     *out_unix_seconds = days * 86400 + hour * 3600 + minute * 60 + second;
     return OK;
 }

@@ -147,8 +147,7 @@ fallible json_get_array(const json_t *object, const char *name, json_t **out)
     return OK;
 }
 
-fallible json_get_base64url(struct arena *arena, const json_t *object, const char *name,
-                            struct bytes *out)
+fallible json_get_base64url(struct arena *arena, const json_t *object, const char *name, struct bytes *out)
 {
     struct text text;
     TRY(json_get_text(object, name, &text));

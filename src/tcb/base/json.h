@@ -39,8 +39,7 @@ fallible json_get_u64(const json_t *object, const char *name, uint64_t max, uint
 fallible json_get_bool(const json_t *object, const char *name, bool *out);
 fallible json_get_object(const json_t *object, const char *name, json_t **out);
 fallible json_get_array(const json_t *object, const char *name, json_t **out);
-fallible json_get_base64url(struct arena *arena, const json_t *object, const char *name,
-                            struct bytes *out);
+fallible json_get_base64url(struct arena *arena, const json_t *object, const char *name, struct bytes *out);
 /* RFC 3339 text as unix seconds. */
 fallible json_get_time(const json_t *object, const char *name, int64_t *out);
 
@@ -52,8 +51,8 @@ static inline bool json_has(const json_t *object, const char *name)
     return json_is_object(object) && json_object_get(object, name) != NULL;
 }
 
-/* Refuses a member that is not in `names` (NULL-terminated), naming it (copied to the arena): "json.member.unknown". Every
- * document of ours has fixed members. */
+/* Refuses a member that is not in `names` (NULL-terminated), naming it (copied to the arena):
+ * "json.member.unknown". Every document of ours has fixed members. */
 fallible json_only(struct arena *arena, const json_t *object, const char *const names[]);
 
 /* For `s%` in jansson's json_pack: json_pack("{s:s%}", "name", TEXT_SIZED(name)) */

@@ -32,13 +32,13 @@ static fallible take_number(struct reader *reader, size_t size, bool big_endian,
     return OK;
 }
 
-#define DEFINE_NUMBER(name, type, big_endian)                                                      \
-    fallible name(struct reader *reader, type *out)                                                \
-    {                                                                                              \
-        uint64_t value;                                                                            \
-        TRY(take_number(reader, sizeof(type), big_endian, &value));                                \
-        *out = (type)value;                                                                        \
-        return OK;                                                                                 \
+#define DEFINE_NUMBER(name, type, big_endian)                                                                \
+    fallible name(struct reader *reader, type *out)                                                          \
+    {                                                                                                        \
+        uint64_t value;                                                                                      \
+        TRY(take_number(reader, sizeof(type), big_endian, &value));                                          \
+        *out = (type)value;                                                                                  \
+        return OK;                                                                                           \
     }
 
 DEFINE_NUMBER(reader_u8, uint8_t, false)

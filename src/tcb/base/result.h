@@ -46,7 +46,7 @@ enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 0x5a };
 
 #define OK ((struct result){RESULT_OK, "ok", NULL})
 #define FAIL(code_suffix, why_literal) ((struct result){RESULT_##code_suffix, "" why_literal "", NULL})
-#define FAIL_AT(code_suffix, why_literal, where_text)                                              \
+#define FAIL_AT(code_suffix, why_literal, where_text)                                                        \
     ((struct result){RESULT_##code_suffix, "" why_literal "", (where_text)})
 
 static inline bool result_is_ok(struct result result)
@@ -55,28 +55,28 @@ static inline bool result_is_ok(struct result result)
 }
 
 /* Forwards a failure to the caller. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        struct result try_result_ = (call);                                                        \
-        if (try_result_.code != RESULT_OK) {                                                       \
-            return try_result_;                                                                    \
-        }                                                                                          \
+#define TRY(call)                                                                                            \
+    do {                                                                                                     \
+        struct result try_result_ = (call);                                                                  \
+        if (try_result_.code != RESULT_OK) {                                                                 \
+            return try_result_;                                                                              \
+        }                                                                                                    \
     } while (0)
 
 /* Refuses somebody else's mistake: REQUIRE(size <= MAX, LIMIT, "seal.part.too_large"); */
-#define REQUIRE(condition, code_suffix, why_literal)                                               \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            return FAIL(code_suffix, why_literal);                                                 \
-        }                                                                                          \
+#define REQUIRE(condition, code_suffix, why_literal)                                                         \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            return FAIL(code_suffix, why_literal);                                                           \
+        }                                                                                                    \
     } while (0)
 
 /* Stops the program on our own mistake, in production too. Untrusted input must never reach one. */
-#define ASSERT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            result_assert_failed(#condition, __FILE__, __LINE__);                                  \
-        }                                                                                          \
+#define ASSERT(condition)                                                                                    \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            result_assert_failed(#condition, __FILE__, __LINE__);                                            \
+        }                                                                                                    \
     } while (0)
 
 _Noreturn void result_assert_failed(const char *condition, const char *file, int line);
@@ -85,8 +85,8 @@ _Noreturn void result_assert_failed(const char *condition, const char *file, int
 #define defer(function) __attribute__((cleanup(function)))
 
 /* The one table of what a code means outside: never NULL. */
-const char *result_code_name(enum result_code code);    /* "denied" */
-int result_code_http_status(enum result_code code);     /* 403 */
-int result_code_exit_status(enum result_code code);     /* 0, or 10 + code; 2 is kept for usage */
+const char *result_code_name(enum result_code code); /* "denied" */
+int result_code_http_status(enum result_code code);  /* 403 */
+int result_code_exit_status(enum result_code code);  /* 0, or 10 + code; 2 is kept for usage */
 bool result_code_may_retry(enum result_code code);
-const char *result_code_advice(enum result_code code);  /* one sentence on what to do */
+const char *result_code_advice(enum result_code code); /* one sentence on what to do */

@@ -4,9 +4,11 @@
 static size_t character_size(const uint8_t *at, size_t left)
 {
     uint8_t lead = at[0];
-    size_t size = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
-                                  : lead >= 0xf0 && lead < 0xf5   ? 4
-                                                                  : 0;
+    size_t size = lead < 0x80                   ? 1
+                  : lead >= 0xc2 && lead < 0xe0 ? 2
+                  : lead >= 0xe0 && lead < 0xf0 ? 3
+                  : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                : 0;
     if (size == 0 || size > left) {
         return 0;
     }

@@ -78,8 +78,8 @@ static inline struct bytes bytes_slice(struct bytes all, size_t start, size_t si
 
 static inline bool text_starts_with(struct text text, struct text prefix)
 {
-    return text.size >= prefix.size && bytes_equal(bytes_of_text((struct text){text.data, prefix.size}),
-                                                   bytes_of_text(prefix));
+    return text.size >= prefix.size &&
+           bytes_equal(bytes_of_text((struct text){text.data, prefix.size}), bytes_of_text(prefix));
 }
 
 static inline bool text_ends_with(struct text text, struct text suffix)

@@ -9,8 +9,8 @@
 
 struct world {
     void *self;
-    int64_t (*unix_seconds)(void *self);   /* wall clock */
-    int64_t (*monotonic_ms)(void *self);   /* for durations and deadlines */
+    int64_t (*unix_seconds)(void *self); /* wall clock */
+    int64_t (*monotonic_ms)(void *self); /* for durations and deadlines */
     fallible (*random)(void *self, uint8_t *out, size_t size);
 };
 

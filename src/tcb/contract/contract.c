@@ -69,7 +69,8 @@ static fallible read_party(struct arena *arena, const json_t *row, void *self, s
     return refuse_shared_key(contract, index);
 }
 
-static fallible read_owner(const json_t *row, const char *member, const struct contract *contract, size_t *out)
+static fallible read_owner(const json_t *row, const char *member, const struct contract *contract,
+                           size_t *out)
 {
     struct text name;
     TRY(document_get_name(row, member, &name));
@@ -191,8 +192,8 @@ static fallible read_authority(struct arena *arena, const json_t *row, void *sel
         return FAIL_AT(INVALID, "contract.authority.not_an_owner", "party");
     }
     TRY(document_get_url(row, "issuer", &authority->issuer));
-    TRY(DOCUMENT_ROWS(arena, row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, read_pin, authority, &authority->keys,
-                      &authority->key_count));
+    TRY(DOCUMENT_ROWS(arena, row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, read_pin, authority,
+                      &authority->keys, &authority->key_count));
     TRY(document_get_fixed(arena, row, "policy_hash", DIGEST_BYTES, &policy_hash));
     memcpy(authority->policy_hash.octets, policy_hash.data, DIGEST_BYTES);
     for (size_t i = 0; i < index; i++) {
@@ -260,8 +261,8 @@ static fallible read_contract(struct arena *arena, struct contract *contract)
     if (!text_is(loading, "all")) {
         return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
     }
-    TRY(DOCUMENT_ROWS(arena, content, "parties", 1, CONTRACT_PARTIES_MAX, read_party, contract, &contract->parties,
-                      &contract->party_count));
+    TRY(DOCUMENT_ROWS(arena, content, "parties", 1, CONTRACT_PARTIES_MAX, read_party, contract,
+                      &contract->parties, &contract->party_count));
     TRY(DOCUMENT_ROWS(arena, content, "datasets", 1, CONTRACT_DATASETS_MAX, read_dataset, contract,
                       &contract->datasets, &contract->dataset_count));
     TRY(DOCUMENT_ROWS(arena, content, "queries", 1, CONTRACT_QUERIES_MAX, contract_query_read, contract,
@@ -332,7 +333,8 @@ void contract_release(struct contract *contract)
 
 /* --- finding ------------------------------------------------------------------------------------- */
 
-/* The first of `count` rows, `row_bytes` apart, whose name is `name`; `first_name` is that of the first row. */
+/* The first of `count` rows, `row_bytes` apart, whose name is `name`; `first_name` is that of the first row.
+ */
 static fallible find(const struct text *first_name, size_t row_bytes, size_t count, struct text name,
                      const char *why, size_t *out_index)
 {

@@ -172,8 +172,8 @@ struct contract_known_party {
  * "contract.party.fingerprint", or the reason of `jws_verify`. Time is apart: `contract_check_time`. */
 fallible contract_verify(struct arena *arena, const struct contract *contract,
                          const struct contract_known_party known[], size_t known_count);
-/* The same without an address book and without the explain text: that all signatures name one digest of it, not
- * which. For the room, where nobody reads. */
+/* The same without an address book and without the explain text: that all signatures name one digest of it,
+ * not which. For the room, where nobody reads. */
 fallible contract_verify_unexplained(struct arena *arena, const struct contract *contract);
 /* The part about the address book alone: before signing. */
 fallible contract_check_known(const struct contract *contract, const struct contract_known_party known[],

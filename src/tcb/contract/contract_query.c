@@ -15,7 +15,8 @@ static bool is_listed(const struct contract_read *read, struct text column)
 static fallible read_read(struct arena *arena, const json_t *reads, struct text table,
                           const struct contract *contract, struct contract_read *read)
 {
-    REQUIRE(result_is_ok(contract_find_table(contract, table, &read->dataset)), INVALID, "contract.read.table");
+    REQUIRE(result_is_ok(contract_find_table(contract, table, &read->dataset)), INVALID,
+            "contract.read.table");
     TRY(document_get_set(arena, reads, table.data, 0, POLICY_COLUMNS_MAX, column_name_is_valid,
                          &read->columns, &read->column_count));
     const struct policy_entity *entity = &contract->datasets[read->dataset].entity;
@@ -93,13 +94,14 @@ static fallible read_parameter(struct arena *arena, const json_t *row, void *sel
     bool empty = parameter->has_min && parameter->has_max && cell_compare(&min, &max) > 0;
     REQUIRE(!empty, INVALID, "contract.parameter.domain_empty");
     if (json_has(row, "values")) {
-        TRY(DOCUMENT_ROWS(arena, row, "values", 1, CONTRACT_VALUES_MAX, read_value, parameter, &parameter->values,
-                          &parameter->value_count));
+        TRY(DOCUMENT_ROWS(arena, row, "values", 1, CONTRACT_VALUES_MAX, read_value, parameter,
+                          &parameter->values, &parameter->value_count));
     }
     bool both = parameter->value_count > 0 && (parameter->has_min || parameter->has_max);
     REQUIRE(!both, INVALID, "contract.parameter.values_and_bounds");
     for (size_t i = 0; i < index; i++) {
-        REQUIRE(!text_equal(query->parameters[i].name, parameter->name), INVALID, "contract.parameter.duplicate");
+        REQUIRE(!text_equal(query->parameters[i].name, parameter->name), INVALID,
+                "contract.parameter.duplicate");
     }
     return OK;
 }

@@ -92,7 +92,8 @@ static fallible read_chunks(struct arena *arena, const json_t *row, const struct
 {
     size_t count;
     struct part_column place = {part, column};
-    TRY(DOCUMENT_ROWS(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, read_chunk, &place, &column->chunks, &count));
+    TRY(DOCUMENT_ROWS(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, read_chunk, &place, &column->chunks,
+                      &count));
     if (count != part->group_count) {
         return FAIL_AT(INVALID, "manifest.chunks.count", "chunks");
     }

@@ -14,7 +14,7 @@ struct message_row {
 };
 
 static const struct message_row rows[MESSAGE_KIND_END] = {
-#define MESSAGE(name, number, sender, size_max, replies_to)                                        \
+#define MESSAGE(name, number, sender, size_max, replies_to)                                                  \
     [number] = {#name, MESSAGE_FROM_##sender, size_max, MESSAGE_##replies_to},
 #include "edge/messages.def"
 #undef MESSAGE

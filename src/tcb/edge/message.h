@@ -30,7 +30,8 @@ const char *message_name(enum message_kind kind); /* "token_request"; "none" for
 enum message_side message_sender(enum message_kind kind);
 size_t message_size_max(enum message_kind kind);
 
-/* True if `reply` may answer `request`: the row says so, or it is `unavailable` and `request` is a request. */
+/* True if `reply` may answer `request`: the row says so, or it is `unavailable` and `request` is a request.
+ */
 bool message_replies_to(enum message_kind reply, enum message_kind request);
 bool message_is_request(enum message_kind kind);
 

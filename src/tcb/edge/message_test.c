@@ -46,7 +46,8 @@ static void strange_headers_are_refused(void **state)
         assert_string_equal(result.why, rows[i].want_why);
     }
     struct message_header header;
-    struct result result = message_decode_header((struct bytes){rows[0].octets, 15}, MESSAGE_FROM_HOST, &header);
+    struct result result =
+        message_decode_header((struct bytes){rows[0].octets, 15}, MESSAGE_FROM_HOST, &header);
     assert_string_equal(result.why, "reader.truncated");
 }
 

@@ -10,8 +10,8 @@
 #include "base/reader.h"
 #include "column/column_type.h"
 
-/* What a query program of this release calls its vetter and its engine. Both names stand in receipts, so the room
- * compares them: nothing in a receipt is a child's choice. */
+/* What a query program of this release calls its vetter and its engine. Both names stand in receipts, so the
+ * room compares them: nothing in a receipt is a child's choice. */
 #define QUERY_VETTER "vet/1"
 #define QUERY_ENGINE "duckdb 1.5.6"
 

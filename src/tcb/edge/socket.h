@@ -1,5 +1,5 @@
-/* edge/socket.h: all octets through a stream socket. Blocks, and uses only send(2) and recv(2), so that either side's
- * syscall list stays short. Any thread. */
+/* edge/socket.h: all octets through a stream socket. Blocks, and uses only send(2) and recv(2), so that
+ * either side's syscall list stays short. Any thread. */
 #pragma once
 
 #include "base/result.h"

@@ -44,8 +44,9 @@ fallible document_get_key(struct arena *arena, const json_t *object, const char 
 /* An array of `min` to `max` items. */
 fallible document_get_array(const json_t *object, const char *member, size_t min, size_t max, json_t **out,
                             size_t *out_count);
-/* An array of `min` to `max` rows: takes zeroed memory for them, sets `rows` and `count`, and calls `read` for each with
- * `self`, which holds the rows, and the row's index. A failure's `where` begins with "member[index]". */
+/* An array of `min` to `max` rows: takes zeroed memory for them, sets `rows` and `count`, and calls `read`
+ * for each with `self`, which holds the rows, and the row's index. A failure's `where` begins with
+ * "member[index]". */
 typedef struct result document_read_row(struct arena *arena, const json_t *value, void *self, size_t index);
 fallible document_get_rows(struct arena *arena, const json_t *object, const char *member, size_t min,
                            size_t max, size_t row_bytes, document_read_row *read, void *self, void **out_rows,

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base/json.h"
-#include "crypto/digest.h"
 #include "column/column_type.h"
+#include "crypto/digest.h"
 
 #define RESULT_SIZE_CLASS_MIN ((uint64_t)4096)
 #define RESULT_SIZE_MAX ((uint64_t)1 << 31)

@@ -174,14 +174,15 @@ fallible ast_visit(json_t *parent, const char *member, const struct ast_visitor 
     for (size_t i = 0; i < json_array_size(value); i++) {
         replacement = NULL;
         TRY(visitor->visit(visitor->self, json_array_get(value, i), &replacement));
-        REQUIRE(replacement == NULL || json_array_set_new(value, i, replacement) == 0, NO_MEMORY, "ast.memory");
+        REQUIRE(replacement == NULL || json_array_set_new(value, i, replacement) == 0, NO_MEMORY,
+                "ast.memory");
     }
     return OK;
 }
 
 fallible ast_children(json_t *expression, const struct ast_visitor *visitor)
 {
-    static const char *const members[] = {"left",  "right", "input",     "lower", "upper",
+    static const char *const members[] = {"left",  "right",     "input",  "lower",   "upper",
                                           "child", "else_expr", "filter", "children"};
     json_t *check;
     size_t index;
@@ -413,6 +414,7 @@ bool ast_type_is_plain(const json_t *type)
                ast_is_empty(json_object_get(information, "extension_info"));
     }
     struct column_type known;
-    return json_is_null(information) && result_is_ok(column_type_parse(text_of(ast_member(type, "id")), &known)) &&
+    return json_is_null(information) &&
+           result_is_ok(column_type_parse(text_of(ast_member(type, "id")), &known)) &&
            known.kind != COLUMN_DECIMAL;
 }

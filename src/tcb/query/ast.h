@@ -57,8 +57,8 @@ struct ast_visitor {
 };
 fallible ast_children(json_t *expression, const struct ast_visitor *visitor);
 
-/* The same for a member that is an expression or an array of them; for the conditions of a FROM's joins; for every
- * expression of a SELECT node, its ORDER BY included and its WITH queries not. */
+/* The same for a member that is an expression or an array of them; for the conditions of a FROM's joins; for
+ * every expression of a SELECT node, its ORDER BY included and its WITH queries not. */
 fallible ast_visit(json_t *parent, const char *member, const struct ast_visitor *visitor);
 fallible ast_visit_joins(json_t *from_table, const struct ast_visitor *visitor);
 fallible ast_visit_select(json_t *node, const struct ast_visitor *visitor);

@@ -1,6 +1,7 @@
 /* query/query_test_harness.h: for tests: a small room and a small party around the real `truce-query`.
  *
- * The programs' paths come from TRUCE_QUERY and TRUCE_SEAL_ENGINE. Every failure of the harness itself fails the test. */
+ * The programs' paths come from TRUCE_QUERY and TRUCE_SEAL_ENGINE. Every failure of the harness itself fails
+ * the test. */
 #pragma once
 
 #include "base/json.h"

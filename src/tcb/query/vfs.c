@@ -24,7 +24,7 @@
 
 enum {
     SEALED_DESCRIPTORS = 1 << 24, /* first of our own numbers: dataset and part are in the number */
-    CLOCK_SECONDS = 1000000000, /* the moment at which the sealed clock stands: 2001-09-09 */
+    CLOCK_SECONDS = 1000000000,   /* the moment at which the sealed clock stands: 2001-09-09 */
 };
 
 /* The state that the C library's signatures have no room for; written once by vfs_enter_sealed. Without
@@ -167,8 +167,11 @@ EXPORTED int fstat(int descriptor, struct stat *out)
     if (!is_sealed(descriptor)) {
         return vfs_refuse(EBADF);
     }
-    *out = (struct stat){.st_mode = S_IFREG | 0400, .st_nlink = 1, .st_size = (off_t)sealed_size(descriptor),
-                         .st_blksize = 4096, .st_mtime = CLOCK_SECONDS};
+    *out = (struct stat){.st_mode = S_IFREG | 0400,
+                         .st_nlink = 1,
+                         .st_size = (off_t)sealed_size(descriptor),
+                         .st_blksize = 4096,
+                         .st_mtime = CLOCK_SECONDS};
     return 0;
 }
 

@@ -1,13 +1,13 @@
 /* query/vfs.h: the only file system and the only clock that DuckDB has.
  *
  * vfs.c and vfs_absent.c define the C library's file and time functions that libduckdb.so calls (open, pread,
- * __fxstat, …); linked into the executable they take precedence over libc's. At first no file exists, which is
- * how vetting stays; the run task enters the sealed world, where `/sealed/DATASET/PART` exist, read-only, and
- * their octets come from the room. No code that reaches a local file is in this program.
+ * __fxstat, …); linked into the executable they take precedence over libc's. At first no file exists, which
+ * is how vetting stays; the run task enters the sealed world, where `/sealed/DATASET/PART` exist, read-only,
+ * and their octets come from the room. No code that reaches a local file is in this program.
  *
- * The clock stands still, so that no answer can depend on time; waits with a deadline keep their length. Sockets
- * do not exist. This is the one module with process-wide state: the functions it defines have no argument to
- * carry it. Enter before the engine opens; afterwards any thread may call in. */
+ * The clock stands still, so that no answer can depend on time; waits with a deadline keep their length.
+ * Sockets do not exist. This is the one module with process-wide state: the functions it defines have no
+ * argument to carry it. Enter before the engine opens; afterwards any thread may call in. */
 #pragma once
 
 #include "base/result.h"

@@ -1,5 +1,5 @@
-/* What exists neither for the sealed engine nor for a party's: other ways to files, sockets, and extensions, which
- * are shared libraries. */
+/* What exists neither for the sealed engine nor for a party's: other ways to files, sockets, and extensions,
+ * which are shared libraries. */
 #undef _FORTIFY_SOURCE
 #undef _FILE_OFFSET_BITS
 
@@ -31,6 +31,6 @@ VFS_ABSENT(int, statvfs, (const char *path, struct statvfs *out), EPERM, -1)
 VFS_ABSENT(int, socket, (int domain, int type, int protocol), EPERM, -1)
 VFS_ABSENT(int, connect, (int descriptor, const struct sockaddr *address, socklen_t size), EPERM, -1)
 VFS_ABSENT(int, getaddrinfo,
-           (const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out), ENOENT,
-           EAI_FAIL)
+           (const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out),
+           ENOENT, EAI_FAIL)
 VFS_ABSENT(void *, dlopen, (const char *path, int flags), ENOENT, NULL)

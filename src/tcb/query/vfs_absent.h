@@ -15,7 +15,7 @@ static inline int vfs_refuse(int error)
 /* A function that only sets `errno` and gives `answer`, whatever its arguments are. */
 #define VFS_ABSENT(type, name, parameters, error, answer)                                                    \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wunused-parameter\"")                  \
-    EXPORTED type name parameters                                                                            \
+        EXPORTED type name parameters                                                                        \
     {                                                                                                        \
         errno = (error);                                                                                     \
         return (answer);                                                                                     \

@@ -31,8 +31,8 @@ struct judging {
     int64_t released; /* the newest `iat` of the tokens */
 };
 
-/* verify_tokens.c: every token against contract and trust, one at least per owner of what the query reads, and the time they give;
- * then that they speak of the evidence. */
+/* verify_tokens.c: every token against contract and trust, one at least per owner of what the query reads,
+ * and the time they give; then that they speak of the evidence. */
 fallible judging_check_tokens(struct judging *judging);
 fallible judging_check_claims(const struct judging *judging);
 /* verify_statement.c: the statement against everything it speaks of. */

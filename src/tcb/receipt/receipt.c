@@ -7,14 +7,16 @@
 
 enum { STATEMENT_SIZE_MAX = 16 * 1024 * 1024 };
 
-/* The executed text holds the parameters' values, and the receipt goes through the host: where one is sealed, a digest of
- * the text would tell which guess is right. */
-static const struct digest *digest_shown(const struct receipt_facts *facts, const struct contract_query *query)
+/* The executed text holds the parameters' values, and the receipt goes through the host: where one is sealed,
+ * a digest of the text would tell which guess is right. */
+static const struct digest *digest_shown(const struct receipt_facts *facts,
+                                         const struct contract_query *query)
 {
     return contract_query_is_public(query) ? &facts->query_executed : &query->canonical;
 }
 
-static fallible set_query(json_t *predicate, const struct receipt_facts *facts, const struct contract_query *from)
+static fallible set_query(json_t *predicate, const struct receipt_facts *facts,
+                          const struct contract_query *from)
 {
     const struct run_request *request = &facts->documents->run_request;
     json_t *query;
@@ -51,8 +53,8 @@ static fallible add_rule(struct arena *arena, json_t *rules, const struct policy
     return json_add_text(rules, rule);
 }
 
-static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate, const struct receipt_facts *facts,
-                                        const struct contract_query *query)
+static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate,
+                                        const struct receipt_facts *facts, const struct contract_query *query)
 {
     json_t *inputs, *decision, *rules;
     TRY(document_set_array(predicate, "inputs", &inputs));
@@ -184,9 +186,9 @@ fallible receipt_sign(struct arena *arena, const json_t *statement, const struct
     TRY(encode_base64(arena, bytes_of_text(payload), &payload_base64));
     TRY(sign_payload(arena, bytes_of_text(payload), receipt_key, &signature));
     TRY(jws_kid(arena, receipt_key, &kid));
-    json_t *envelope = json_pack("{s:s%,s:s,s:[{s:s%,s:s%}]}", "payload", payload_base64.data, payload_base64.size,
-                                 "payloadType", RECEIPT_PAYLOAD_TYPE, "signatures", "keyid", TEXT_SIZED(kid),
-                                 "sig", TEXT_SIZED(signature));
+    json_t *envelope = json_pack("{s:s%,s:s,s:[{s:s%,s:s%}]}", "payload", payload_base64.data,
+                                 payload_base64.size, "payloadType", RECEIPT_PAYLOAD_TYPE, "signatures",
+                                 "keyid", TEXT_SIZED(kid), "sig", TEXT_SIZED(signature));
     REQUIRE(envelope != NULL, NO_MEMORY, "json.memory");
     *out = envelope;
     return OK;
@@ -204,7 +206,8 @@ fallible receipt_bundle_encode(const struct receipt_bundle *bundle, struct buffe
         const struct receipt_token *token = &bundle->tokens[i];
         TRY(json_add(json_object_get(object, "tokens"),
                      json_pack("{s:s%,s:s%,s:s%,s:O}", "party", TEXT_SIZED(token->party), "issuer",
-                               TEXT_SIZED(token->issuer), "token", TEXT_SIZED(token->token), "jwks", token->jwks)));
+                               TEXT_SIZED(token->issuer), "token", TEXT_SIZED(token->token), "jwks",
+                               token->jwks)));
     }
     return json_encode(object, out);
 }

@@ -23,7 +23,8 @@ struct receipt_facts {
     struct digest result;           /* SHA-256 of the result document */
     struct digest salt;             /* 32 random octets */
     struct digest room, runtime_data;
-    struct digest query_executed; /* not shown where a parameter is sealed: then the canonical text's stands there */
+    struct digest
+        query_executed; /* not shown where a parameter is sealed: then the canonical text's stands there */
     struct text vetter, engine;
     uint64_t size_class;
     const struct receipt_token *tokens;
@@ -32,11 +33,11 @@ struct receipt_facts {
     int64_t released; /* unix seconds */
 };
 
-/* The statement as JSON (the caller owns it). The room makes it with this and the verifier makes it again with this, so a
- * statement that says something else than its documents cannot pass. Inputs are the datasets that the query reads,
- * in the order of its `reads`; for each there is one rule, "DATASET:/output/min_entities=N" or
- * "DATASET:/entity=none"; `encrypted_to` are the kids of the recipients' result keys in the order of the run
- * request. Then the DSSE envelope {"payload","payloadType","signatures":
+/* The statement as JSON (the caller owns it). The room makes it with this and the verifier makes it again
+ * with this, so a statement that says something else than its documents cannot pass. Inputs are the datasets
+ * that the query reads, in the order of its `reads`; for each there is one rule,
+ * "DATASET:/output/min_entities=N" or "DATASET:/entity=none"; `encrypted_to` are the kids of the recipients'
+ * result keys in the order of the run request. Then the DSSE envelope {"payload","payloadType","signatures":
  * [{"keyid","sig"}]} over its canonical octets: ES256 in DER, standard base64 as DSSE demands; keyid is the
  * RFC 7638 thumbprint. INVALID unless the key is a private P-256 key. */
 fallible receipt_statement(struct arena *arena, const struct receipt_facts *facts, json_t **out);
@@ -48,8 +49,9 @@ fallible receipt_dsse_encoding(struct text payload_type, struct bytes payload, s
 
 /* What receipt.json is made of, all borrowed. */
 struct receipt_bundle {
-    const json_t *receipt;   /* DSSE envelope */
-    const json_t *documents; /* members contract, grants, manifests, policies, run_request as the room received them */
+    const json_t *receipt; /* DSSE envelope */
+    const json_t
+        *documents; /* members contract, grants, manifests, policies, run_request as the room received them */
     struct bytes runtime_data;
     const json_t *evidence;
     const struct receipt_token *tokens;

@@ -88,7 +88,8 @@ fallible judging_check_statement(struct judging *judging)
     TRY(compare(judging->statement, want));
     const struct receipt_verification *how = judging->how;
     REQUIRE(how->result == NULL || digest_equal(how->result, &facts.result), UNTRUSTED, "receipt.result");
-    REQUIRE(how->run_request == NULL || digest_equal(how->run_request, &judging->documents.run_request.document.digest), UNTRUSTED,
-            "receipt.not_my_request");
+    REQUIRE(how->run_request == NULL ||
+                digest_equal(how->run_request, &judging->documents.run_request.document.digest),
+            UNTRUSTED, "receipt.not_my_request");
     return OK;
 }

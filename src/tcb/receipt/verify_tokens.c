@@ -106,8 +106,7 @@ fallible judging_check_tokens(struct judging *judging)
     }
     TRY(require_every_owner(judging));
     for (size_t i = 0; i < judging->token_count; i++) {
-        struct result times =
-            token_check_times(judging->claims[i], judging->released, TOKEN_SKEW_SECONDS);
+        struct result times = token_check_times(judging->claims[i], judging->released, TOKEN_SKEW_SECONDS);
         TRY(at_party(judging, times, judging->tokens[i].party));
     }
     return OK;

@@ -1,5 +1,6 @@
-/* The room believes nothing of a job but what the documents' signatures and digests bear out. It has no address book:
- * the contract is authentic because each owner's vault releases its key for this contract's digest only. */
+/* The room believes nothing of a job but what the documents' signatures and digests bear out. It has no
+ * address book: the contract is authentic because each owner's vault releases its key for this contract's
+ * digest only. */
 #include "room/job.h"
 
 #include "jose/jwe.h"
@@ -9,7 +10,8 @@ static fallible check_this_room(const struct job *job)
     const struct contract *contract = &job->bundle->contract;
     for (size_t i = 0; i < contract->tee_count; i++) {
         const struct contract_tee *tee = &contract->tees[i];
-        if (text_is(tee->type, job->room->tee->family->name) && bytes_equal(tee->measurement, job->room->measurement)) {
+        if (text_is(tee->type, job->room->tee->family->name) &&
+            bytes_equal(tee->measurement, job->room->measurement)) {
             return OK;
         }
     }
@@ -43,8 +45,8 @@ fallible job_admit(struct job *job, struct bytes untrusted_documents)
     scoped_buffer parameters;
     buffer_init(&parameters, RUN_SEALED_BYTES_MAX);
     TRY(open_sealed_parameters(job, &parameters));
-    struct result result = run_request_values(&job->arena, &bundle->run_request, job->query, buffer_view(&parameters),
-                                              &job->values);
+    struct result result = run_request_values(&job->arena, &bundle->run_request, job->query,
+                                              buffer_view(&parameters), &job->values);
     wipe(parameters.data, parameters.size);
     return result;
 }

@@ -1,5 +1,5 @@
-/* Fresh keys for this run are bound to evidence, and an authority of each owner turns the evidence into a token. The
- * tokens are for the vaults; the room looks at them for one thing of its own, the time. */
+/* Fresh keys for this run are bound to evidence, and an authority of each owner turns the evidence into a
+ * token. The tokens are for the vaults; the room looks at them for one thing of its own, the time. */
 #include "room/job.h"
 
 #include "attest/runtime_data.h"
@@ -49,13 +49,14 @@ static fallible check_token(struct job *job, const struct contract_authority *au
 static fallible ask_authority(struct job *job, const struct contract_authority *authority)
 {
     struct text party = job->bundle->contract.parties[authority->party].name;
-    scoped_json *request = json_pack("{s:s%,s:s%,s:O}", "party", TEXT_SIZED(party), "issuer", TEXT_SIZED(authority->issuer),
-                                "evidence", job->evidence);
+    scoped_json *request = json_pack("{s:s%,s:s%,s:O}", "party", TEXT_SIZED(party), "issuer",
+                                     TEXT_SIZED(authority->issuer), "evidence", job->evidence);
     scoped_buffer untrusted_reply;
     buffer_init(&untrusted_reply, message_size_max(MESSAGE_token));
     TRY(json_set_base64url(request, "runtime_data", job->runtime_data));
     TRY(json_set_base64url(request, "nonce", BYTES_OF(job->nonce)));
-    TRY(link_ask(&job->room->link, MESSAGE_token_request, json_incref(request), MESSAGE_token, &untrusted_reply));
+    TRY(link_ask(&job->room->link, MESSAGE_token_request, json_incref(request), MESSAGE_token,
+                 &untrusted_reply));
     scoped_json *reply = NULL;
     TRY(json_decode(buffer_view(&untrusted_reply), &reply));
     struct text token;
@@ -83,7 +84,8 @@ static fallible ask_authorities_of(struct job *job, size_t party)
             continue;
         }
         last = ask_authority(job, &contract->authorities[i]);
-        bool is_of_authority = last.code == RESULT_UNTRUSTED || text_is(text_of(last.why), "link.unavailable");
+        bool is_of_authority =
+            last.code == RESULT_UNTRUSTED || text_is(text_of(last.why), "link.unavailable");
         if (result_is_ok(last) || !is_of_authority) {
             return last;
         }

@@ -12,16 +12,17 @@ static int compare_index(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static fallible plan_part(struct arena *arena, const struct data_table *table, size_t index, struct data_part *part)
+static fallible plan_part(struct arena *arena, const struct data_table *table, size_t index,
+                          struct data_part *part)
 {
     const struct manifest *manifest = table->manifest;
     struct manifest_range *all;
     size_t all_count;
     part->part = &manifest->parts[index];
-    TRY(manifest_ranges(arena, manifest, index, table->columns, table->column_count, MANIFEST_PAGES, &part->granted,
-                        &part->granted_count));
-    TRY(manifest_ranges(arena, manifest, index, table->columns, table->column_count, MANIFEST_PAGES_AND_META, &all,
-                        &all_count));
+    TRY(manifest_ranges(arena, manifest, index, table->columns, table->column_count, MANIFEST_PAGES,
+                        &part->granted, &part->granted_count));
+    TRY(manifest_ranges(arena, manifest, index, table->columns, table->column_count, MANIFEST_PAGES_AND_META,
+                        &all, &all_count));
     /* Segment 0 carries the stream's header, so it is always pulled. */
     struct manifest_range *with_header;
     TRY(ARENA_ARRAY(arena, struct manifest_range, all_count + 1, &with_header));
@@ -35,8 +36,8 @@ static fallible plan_part(struct arena *arena, const struct data_table *table, s
                              &part->segment_count);
 }
 
-fallible data_add_table(struct arena *arena, struct data *data, struct text name, const struct manifest *manifest,
-                        const struct text columns[], size_t column_count)
+fallible data_add_table(struct arena *arena, struct data *data, struct text name,
+                        const struct manifest *manifest, const struct text columns[], size_t column_count)
 {
     struct data_table table = {.name = name, .manifest = manifest, .column_count = column_count};
     TRY(ARENA_ARRAY(arena, size_t, column_count, &table.columns));
@@ -107,7 +108,8 @@ void data_part_next(const struct data_part *part, uint64_t *out_first, uint64_t 
     *out_first = 0;
     *out_count = 0;
     *out_size = 0;
-    for (size_t i = part->kept_count; i < part->segment_count && *out_count < DATA_SEGMENTS_PER_PULL_MAX; i++) {
+    for (size_t i = part->kept_count; i < part->segment_count && *out_count < DATA_SEGMENTS_PER_PULL_MAX;
+         i++) {
         if (*out_count == 0) {
             *out_first = part->segments[i];
         }
@@ -274,11 +276,12 @@ static void copy_magic(uint64_t offset, size_t size, uint8_t *out)
     }
 }
 
-static fallible read_granted(const struct data_part *part, struct data_reader *reader, uint64_t offset, size_t size,
-                             uint8_t *out)
+static fallible read_granted(const struct data_part *part, struct data_reader *reader, uint64_t offset,
+                             size_t size, uint8_t *out)
 {
     uint64_t end = offset + size;
-    for (size_t i = first_range_after(part, offset); i < part->granted_count && part->granted[i].offset < end; i++) {
+    for (size_t i = first_range_after(part, offset); i < part->granted_count && part->granted[i].offset < end;
+         i++) {
         uint64_t from = part->granted[i].offset > offset ? part->granted[i].offset : offset;
         uint64_t range_end = part->granted[i].offset + part->granted[i].size;
         uint64_t to = range_end < end ? range_end : end;

@@ -117,7 +117,8 @@ static int set_up(void **state)
         columns[i] = (struct manifest_column){text_of(names[i]), {COLUMN_BIGINT, 0, 0}, BYTES_OF(element)};
         part_columns[i].chunks = chunks[i];
     }
-    sealed->part = (struct manifest_part){.rows = 20, .group_rows = rows, .group_count = GROUPS, .columns = part_columns};
+    sealed->part = (struct manifest_part){
+        .rows = 20, .group_rows = rows, .group_count = GROUPS, .columns = part_columns};
     sealed->manifest = (struct manifest){.dataset = TEXT("acme/data"),
                                          .version = 1,
                                          .columns = columns,
@@ -142,7 +143,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct data_part *plan(struct sealed *sealed, struct data *data, const struct text columns[], size_t count)
+static struct data_part *plan(struct sealed *sealed, struct data *data, const struct text columns[],
+                              size_t count)
 {
     data->memory_max = 1 << 24;
     ok(data_add_table(&sealed->arena, data, TEXT("data"), &sealed->manifest, columns, count));
@@ -257,7 +259,8 @@ static void what_the_host_changed_is_refused(void **state)
     sealed->ciphertext.data[first * STREAM_SEGMENT_BYTES + 50] ^= 1;
     refused(data_part_keep(part, segments_at(sealed, first, size)), RESULT_UNTRUSTED, "part.segment");
     sealed->ciphertext.data[first * STREAM_SEGMENT_BYTES + 50] ^= 1;
-    refused(data_part_keep(part, segments_at(sealed, first, size - 1)), RESULT_UNTRUSTED, "data.segments.size");
+    refused(data_part_keep(part, segments_at(sealed, first, size - 1)), RESULT_UNTRUSTED,
+            "data.segments.size");
     refused(data_part_keep(part, segments_at(sealed, first + 1, size)), RESULT_UNTRUSTED, "part.segment");
     assert_int_equal(part->kept_count, 0);
     data_release(&data);
@@ -318,14 +321,10 @@ static void a_hostile_child_gets_nothing(void **state)
     struct reads reads = {.data = &data, .slots = slots};
     struct data_reader *reader = calloc(1, sizeof *reader);
     static const struct query_read wishes[] = {
-        {.slot = READS_SLOTS, .length = 10},
-        {.slot = UINT32_MAX, .length = 10},
-        {.dataset = 1, .length = 10},
-        {.dataset = UINT32_MAX, .length = 10},
-        {.part = 1, .length = 10},
-        {.part = UINT32_MAX, .length = 10},
-        {.length = QUERY_SLOT_BYTES + 1},
-        {.length = UINT32_MAX},
+        {.slot = READS_SLOTS, .length = 10}, {.slot = UINT32_MAX, .length = 10},
+        {.dataset = 1, .length = 10},        {.dataset = UINT32_MAX, .length = 10},
+        {.part = 1, .length = 10},           {.part = UINT32_MAX, .length = 10},
+        {.length = QUERY_SLOT_BYTES + 1},    {.length = UINT32_MAX},
     };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         assert_int_equal(ask(&reads, reader, wishes[i]), 0);

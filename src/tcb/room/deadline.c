@@ -12,7 +12,8 @@ static void *watch(void *argument)
             pthread_cond_wait(&deadline->changed, &deadline->mutex);
             continue;
         }
-        struct timespec until = {.tv_sec = deadline->at_ms / 1000, .tv_nsec = deadline->at_ms % 1000 * 1000000};
+        struct timespec until = {.tv_sec = deadline->at_ms / 1000,
+                                 .tv_nsec = deadline->at_ms % 1000 * 1000000};
         pthread_cond_timedwait(&deadline->changed, &deadline->mutex, &until);
         struct timespec now;
         ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
@@ -35,7 +36,8 @@ fallible deadline_start(struct deadline *deadline)
     ASSERT(pthread_mutex_init(&deadline->mutex, NULL) == 0);
     ASSERT(pthread_cond_init(&deadline->changed, &attributes) == 0);
     pthread_condattr_destroy(&attributes);
-    REQUIRE(pthread_create(&deadline->thread, NULL, watch, deadline) == 0, UNAVAILABLE, "room.deadline.thread");
+    REQUIRE(pthread_create(&deadline->thread, NULL, watch, deadline) == 0, UNAVAILABLE,
+            "room.deadline.thread");
     deadline->started = true;
     return OK;
 }

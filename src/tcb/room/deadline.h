@@ -1,7 +1,8 @@
 /* room/deadline.h: ends a conversation with a child that takes too long.
  *
- * A child may trickle octets forever, so a time-out on each read bounds nothing. One sleeping thread shuts the armed socket
- * down when its time has come; whoever reads from it then sees its end. Made before the room locks itself in. */
+ * A child may trickle octets forever, so a time-out on each read bounds nothing. One sleeping thread shuts
+ * the armed socket down when its time has come; whoever reads from it then sees its end. Made before the room
+ * locks itself in. */
 #pragma once
 
 #include "base/result.h"

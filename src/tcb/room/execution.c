@@ -1,5 +1,5 @@
-/* The child runs the rewritten text over the granted octets; what it hands over goes through the gate. Whatever goes
- * wrong here may depend on data, so it has no name outside: the caller says `failed`. */
+/* The child runs the rewritten text over the granted octets; what it hands over goes through the gate.
+ * Whatever goes wrong here may depend on data, so it has no name outside: the caller says `failed`. */
 #include "room/job.h"
 
 #include "edge/query_wire.h"
@@ -17,8 +17,8 @@ static fallible describe_tables(const struct data *data, json_t *tables)
     for (size_t i = 0; i < data->table_count; i++) {
         const struct data_table *table = &data->tables[i];
         json_t *parts = json_array();
-        TRY(json_add(tables, json_pack("{s:s%,s:I,s:o}", "name", TEXT_SIZED(table->name), "dataset", (json_int_t)i,
-                                       "parts", parts)));
+        TRY(json_add(tables, json_pack("{s:s%,s:I,s:o}", "name", TEXT_SIZED(table->name), "dataset",
+                                       (json_int_t)i, "parts", parts)));
         for (size_t k = 0; k < table->part_count; k++) {
             json_int_t size = (json_int_t)data_part_file_size(&table->parts[k]);
             TRY(json_add(parts, json_pack("{s:I}", "size", size)));
@@ -33,8 +33,9 @@ static uint64_t engine_memory_mb(const struct job *job)
     return job->query->memory_mb < max ? job->query->memory_mb : max;
 }
 
-/* The contract bounds the octets of CSV text, which the gate counts. The child counts the octets of its cells, at most nine for
- * one of text (a one-digit number is 17 octets and, with its separator, 2 of text). */
+/* The contract bounds the octets of CSV text, which the gate counts. The child counts the octets of its
+ * cells, at most nine for one of text (a one-digit number is 17 octets and, with its separator, 2 of text).
+ */
 static uint64_t cells_bytes_max(const struct job *job)
 {
     uint64_t octets = job->query->max_bytes * 9 + 4096;
@@ -46,10 +47,10 @@ static fallible run_request_text(struct job *job, struct buffer *out)
     json_t *tables = json_array();
     json_t *output = json_array();
     scoped_json *request =
-        json_pack("{s:s%,s:o,s:o,s:I,s:I,s:I,s:I}", "executed", TEXT_SIZED(job->executed), "tables", tables, "output",
-                  output, "threads", (json_int_t)job->room->limits.threads, "memory_mb",
-                  (json_int_t)engine_memory_mb(job), "max_rows", (json_int_t)job->query->max_rows, "max_bytes",
-                  (json_int_t)cells_bytes_max(job));
+        json_pack("{s:s%,s:o,s:o,s:I,s:I,s:I,s:I}", "executed", TEXT_SIZED(job->executed), "tables", tables,
+                  "output", output, "threads", (json_int_t)job->room->limits.threads, "memory_mb",
+                  (json_int_t)engine_memory_mb(job), "max_rows", (json_int_t)job->query->max_rows,
+                  "max_bytes", (json_int_t)cells_bytes_max(job));
     REQUIRE(request != NULL, NO_MEMORY, "json.memory");
     TRY(describe_tables(&job->data, tables));
     TRY(column_schema_build(job->query->output, job->query->output_count, output));

@@ -49,8 +49,8 @@ bool job_needs_owner(const struct job *job, size_t party)
 fallible job_progress(struct job *job, const char *step, uint64_t done, uint64_t total)
 {
     return link_send_json(&job->room->link, MESSAGE_progress,
-                          json_pack("{s:s%,s:s,s:I,s:I}", "run", TEXT_SIZED(job->bundle->run_request.run), "step",
-                                    step, "done", (json_int_t)done, "total", (json_int_t)total));
+                          json_pack("{s:s%,s:s,s:I,s:I}", "run", TEXT_SIZED(job->bundle->run_request.run),
+                                    "step", step, "done", (json_int_t)done, "total", (json_int_t)total));
 }
 
 static struct text run_of(const struct job *job)
@@ -89,7 +89,8 @@ static fallible prepare(struct job *job, struct bytes untrusted_documents)
 /* A broken stream is no outcome: there is nobody to tell. */
 static bool is_stream_failure(struct result result)
 {
-    return text_starts_with(text_of(result.why), TEXT("link.")) && !text_is(text_of(result.why), "link.unavailable");
+    return text_starts_with(text_of(result.why), TEXT("link.")) &&
+           !text_is(text_of(result.why), "link.unavailable");
 }
 
 fallible job_run(struct room *room, struct bytes untrusted_documents)

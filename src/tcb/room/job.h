@@ -1,15 +1,15 @@
 /* room/job.h: one run of one query, from the documents to the receipt.
  *
  * The steps, each in a file of its own, in the order in which they happen:
- *   admission    judges contract, grants, manifests, policies and run request, and whether this room is accepted
- *   vet          the query program refuses or derives the grant again, which must be the contract's
+ *   admission    judges contract, grants, manifests, policies and run request, and whether this room is
+ * accepted vet          the query program refuses or derives the grant again, which must be the contract's
  *   attestation  binds fresh keys to evidence and gets a token from an authority of each owner
  *   release      asks each owner's vault for its release key and unwraps the data keys
  *   pull         fetches every granted column once, and checks each segment
  *   execution    the sandboxed child runs; the gate lets declared values out
  *   outcome      encrypts to the recipients and signs the receipt
- * Before `execution` a job is refused by name: nothing that was decided depends on data. After that there is one
- * constant failure, at a quantised time. */
+ * Before `execution` a job is refused by name: nothing that was decided depends on data. After that there is
+ * one constant failure, at a quantised time. */
 #pragma once
 
 #include "attest/token.h"
@@ -41,7 +41,7 @@ struct job {
     struct key receipt_key;
     uint8_t nonce[32];
     struct bytes runtime_data;
-    json_t *evidence; /* owned */
+    json_t *evidence;                                  /* owned */
     struct receipt_token tokens[CONTRACT_PARTIES_MAX]; /* one per owner that is needed */
     size_t token_count;
     int64_t now; /* newest iat of the owners' authorities: the room's only time */
@@ -55,8 +55,8 @@ struct job {
     struct buffer result;
 };
 
-/* Runs a job and tells the host how it ended. An error is one of the stream or of the room itself and ends the
- * room; whatever the documents or the data do is an outcome. */
+/* Runs a job and tells the host how it ended. An error is one of the stream or of the room itself and ends
+ * the room; whatever the documents or the data do is an outcome. */
 fallible job_run(struct room *room, struct bytes untrusted_documents);
 
 /* The steps. */
@@ -71,6 +71,7 @@ fallible job_finish(struct job *job); /* sends result and receipt */
 /* Tells the host how far a step is: a function of the contract only. */
 fallible job_progress(struct job *job, const char *step, uint64_t done, uint64_t total);
 
-/* The dataset of contract.datasets that `read` is about is read by this query, and so its owner's key is needed. */
+/* The dataset of contract.datasets that `read` is about is read by this query, and so its owner's key is
+ * needed. */
 bool job_reads_dataset(const struct job *job, size_t dataset);
 bool job_needs_owner(const struct job *job, size_t party);

@@ -27,7 +27,8 @@ static fallible encrypt_result(struct job *job, struct bytes plaintext)
         recipients[i] = job->bundle->contract.parties[party].result;
     }
     buffer_init(&job->result, message_size_max(MESSAGE_result));
-    return jwe_encrypt(&job->room->world, RESULT_TYP, plaintext, recipients, request->recipient_count, &job->result);
+    return jwe_encrypt(&job->room->world, RESULT_TYP, plaintext, recipients, request->recipient_count,
+                       &job->result);
 }
 
 static fallible sign_receipt(struct job *job, uint64_t size_class, json_t **out)

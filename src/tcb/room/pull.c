@@ -1,5 +1,5 @@
-/* Every granted column is pulled once, in the order of the contract and the manifests, whatever the data or the query's
- * parameters are. */
+/* Every granted column is pulled once, in the order of the contract and the manifests, whatever the data or
+ * the query's parameters are. */
 #include "room/job.h"
 
 static json_t *part_request(const struct data_table *table, const struct data_part *part)
@@ -13,7 +13,7 @@ static fallible pull_leaves(struct job *job, const struct data_table *table, str
     scoped_buffer untrusted_leaves;
     buffer_init(&untrusted_leaves, message_size_max(MESSAGE_leaves));
     TRY(link_ask(&job->room->link, MESSAGE_leaves_request, part_request(table, part), MESSAGE_leaves,
-                      &untrusted_leaves));
+                 &untrusted_leaves));
     return data_part_take_leaves(&job->arena, &job->data, part, buffer_view(&untrusted_leaves));
 }
 
@@ -34,7 +34,7 @@ static fallible pull_segments(struct job *job, const struct data_table *table, s
         TRY(json_set_i64(message, "count", (int64_t)count));
         buffer_clear(&untrusted_segments);
         TRY(link_ask(&job->room->link, MESSAGE_segments_request, json_incref(message), MESSAGE_segments,
-                          &untrusted_segments));
+                     &untrusted_segments));
         TRY(data_part_keep(part, buffer_view(&untrusted_segments)));
     }
 }
@@ -61,15 +61,14 @@ fallible job_pull(struct job *job)
     for (size_t i = 0; i < job->query->read_count; i++) {
         const struct contract_read *read = &job->query->reads[i];
         const struct manifest *manifest = &job->bundle->manifests[read->dataset];
-        TRY(data_add_table(&job->arena, &job->data, contract->datasets[read->dataset].table, manifest, read->columns,
-                           read->column_count));
+        TRY(data_add_table(&job->arena, &job->data, contract->datasets[read->dataset].table, manifest,
+                           read->columns, read->column_count));
         total += manifest->part_count;
     }
     uint64_t done = 0;
     for (size_t i = 0; i < job->query->read_count; i++) {
         size_t dataset = job->query->reads[i].dataset;
-        struct result result =
-            pull_table(job, &job->data.tables[i], &job->data_keys[dataset], &done, total);
+        struct result result = pull_table(job, &job->data.tables[i], &job->data_keys[dataset], &done, total);
         if (!result_is_ok(result)) {
             result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(contract->datasets[dataset].dataset));
             return result;

@@ -59,7 +59,8 @@ static void serve_socket(struct reads *reads, struct data_reader *reader, int so
             return;
         }
         struct query_given answer;
-        answer.given = (uint32_t)reads_answer(reads, reader, (struct bytes){message, (size_t)got}, &answer.slot);
+        answer.given =
+            (uint32_t)reads_answer(reads, reader, (struct bytes){message, (size_t)got}, &answer.slot);
         uint8_t octets[QUERY_GIVEN_BYTES];
         query_given_encode(&answer, octets);
         if (send(socket, octets, sizeof octets, MSG_NOSIGNAL) != (ssize_t)sizeof octets) {

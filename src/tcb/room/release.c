@@ -1,5 +1,6 @@
-/* Each owner's vault releases the owner's key for this contract, wrapped to the one key that the evidence names. The
- * answer's own signature is not looked at: a key that somebody else made fails the manifest's commitment. */
+/* Each owner's vault releases the owner's key for this contract, wrapped to the one key that the evidence
+ * names. The answer's own signature is not looked at: a key that somebody else made fails the manifest's
+ * commitment. */
 #include "room/job.h"
 
 #include "base/encode.h"
@@ -7,7 +8,8 @@
 #include "seal/part.h"
 
 /* The wrapped key inside a release answer (Key Vault's JWS, reference: response.key.key.key_hsm). */
-static fallible read_answer(struct arena *arena, struct text untrusted_answer, struct text nonce, struct bytes *out)
+static fallible read_answer(struct arena *arena, struct text untrusted_answer, struct text nonce,
+                            struct bytes *out)
 {
     scoped_jwt jws = {0};
     TRY(jwt_parse(arena, untrusted_answer, &jws));
@@ -29,28 +31,33 @@ static fallible read_answer(struct arena *arena, struct text untrusted_answer, s
     return json_get_base64url(arena, inner, "ciphertext", out);
 }
 
-static fallible unwrap_data_key(struct job *job, const struct key *release_key, const struct grant_key *wrapped)
+static fallible unwrap_data_key(struct job *job, const struct key *release_key,
+                                const struct grant_key *wrapped)
 {
     size_t dataset;
     TRY(contract_find_dataset(&job->bundle->contract, wrapped->dataset, &dataset));
     if (!job_reads_dataset(job, dataset)) {
         return OK;
     }
-    struct result opened = key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]);
-    REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED, "room.release.data_key"); /* not wrapped to this key */
+    struct result opened =
+        key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]);
+    REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED,
+            "room.release.data_key"); /* not wrapped to this key */
     TRY(opened);
     const struct manifest *manifest = &job->bundle->manifests[dataset];
     return part_check_key(&job->arena, &job->data_keys[dataset], manifest->dataset, manifest->version,
                           &manifest->key_commitment);
 }
 
-static fallible open_answer(struct job *job, const struct grant *grant, struct text untrusted_answer, struct text nonce)
+static fallible open_answer(struct job *job, const struct grant *grant, struct text untrusted_answer,
+                            struct text nonce)
 {
     struct bytes wrapped;
     TRY(read_answer(&job->arena, untrusted_answer, nonce, &wrapped));
     scoped_secret pkcs8 = {0};
     struct result unwrapped = key_rsa_aes_unwrap(&job->wrapping_key, KEY_OAEP_SHA256, wrapped, &pkcs8);
-    REQUIRE(unwrapped.code != RESULT_UNTRUSTED, UNTRUSTED, "room.release.answer"); /* not for this run, or changed */
+    REQUIRE(unwrapped.code != RESULT_UNTRUSTED, UNTRUSTED,
+            "room.release.answer"); /* not for this run, or changed */
     TRY(unwrapped);
     scoped_key release_key = {0};
     TRY(key_from_pkcs8(&pkcs8, &release_key));
@@ -71,10 +78,10 @@ static fallible ask_vault(struct job *job, const struct grant *grant)
     TRY(world_random(&job->room->world, random, sizeof random));
     struct text nonce;
     TRY(encode_base64url(&job->arena, BYTES_OF(random), &nonce));
-    json_t *request =
-        json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:s}", "party", TEXT_SIZED(grant->owner), "vault",
-                  TEXT_SIZED(grant->vault), "key", TEXT_SIZED(grant->key), "version", TEXT_SIZED(grant->version),
-                  "token", TEXT_SIZED(token->token), "nonce", TEXT_SIZED(nonce), "enc", "RSA_AES_KEY_WRAP_256");
+    json_t *request = json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:s}", "party", TEXT_SIZED(grant->owner),
+                                "vault", TEXT_SIZED(grant->vault), "key", TEXT_SIZED(grant->key), "version",
+                                TEXT_SIZED(grant->version), "token", TEXT_SIZED(token->token), "nonce",
+                                TEXT_SIZED(nonce), "enc", "RSA_AES_KEY_WRAP_256");
     scoped_buffer untrusted_reply;
     buffer_init(&untrusted_reply, message_size_max(MESSAGE_release));
     TRY(link_ask(&job->room->link, MESSAGE_release_request, request, MESSAGE_release, &untrusted_reply));

@@ -1,7 +1,7 @@
 /* room/room.h: the room: everything that lives as long as the program.
  *
- * A room runs one job at a time. It has no network: a stream to the host, a spawner of query children, a collector of
- * evidence, and memory. Keys of a job live in `struct job` and go with it. */
+ * A room runs one job at a time. It has no network: a stream to the host, a spawner of query children, a
+ * collector of evidence, and memory. Keys of a job live in `struct job` and go with it. */
 #pragma once
 
 #include "base/world.h"
@@ -44,5 +44,6 @@ void room_release(struct room *room);
 /* Tells the host that the room is there, with evidence for its instance key. */
 fallible room_announce(struct room *room);
 
-/* Runs jobs until the host ends the stream, which is the orderly end. While it waits it makes wrapping keys. */
+/* Runs jobs until the host ends the stream, which is the orderly end. While it waits it makes wrapping keys.
+ */
 fallible room_serve(struct room *room);

@@ -16,8 +16,9 @@ static void close_pair(int pair[2])
 
 static fallible spawn(struct task *task, enum spawner_task kind, int stream, int read_socket)
 {
-    struct spawner_descriptors descriptors = {
-        .stream = stream, .read_socket = read_socket, .memory = kind == SPAWNER_RUN ? task->room->slots_fd : -1};
+    struct spawner_descriptors descriptors = {.stream = stream,
+                                              .read_socket = read_socket,
+                                              .memory = kind == SPAWNER_RUN ? task->room->slots_fd : -1};
     TRY(spawner_spawn(task->room->spawner, kind, &descriptors, &task->pid));
     task->running = true;
     return OK;

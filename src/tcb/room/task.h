@@ -14,5 +14,6 @@ struct task {
 
 /* Starts a child that must be done in `limit_ms`; then its stream ends. */
 fallible task_start(struct room *room, enum spawner_task kind, int64_t limit_ms, struct task *out);
-/* Ends the child, whatever it does, and waits until it is gone. True in `out_late` when its time had passed. */
+/* Ends the child, whatever it does, and waits until it is gone. True in `out_late` when its time had passed.
+ */
 fallible task_end(struct task *task, bool *out_late);

@@ -1,6 +1,6 @@
-/* The query program vets the template again, on an engine that is empty, in a process of its own. It can refuse, and it
- * rewrites the text; what it says that the query reads and gives must be what the contract says, because the room
- * grants what the contract says and nothing else. */
+/* The query program vets the template again, on an engine that is empty, in a process of its own. It can
+ * refuse, and it rewrites the text; what it says that the query reads and gives must be what the contract
+ * says, because the room grants what the contract says and nothing else. */
 #include "room/job.h"
 
 #include "edge/query_wire.h"

@@ -1,7 +1,7 @@
 /* room/wrapping_keys.h: RSA keys that releases are wrapped to, made ahead while the room is idle.
  *
- * Making an RSA key takes longer than everything else that is fixed in a job, so a few wait ready. Each is used
- * for one run and then gone. One thread. */
+ * Making an RSA key takes longer than everything else that is fixed in a job, so a few wait ready. Each is
+ * used for one run and then gone. One thread. */
 #pragma once
 
 #include "crypto/key.h"
