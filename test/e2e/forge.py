@@ -151,7 +151,8 @@ class Signer:
         self.header, self.claims = json.loads(unb64u(header)), json.loads(unb64u(claims))
 
     def token(self, header=None, key=None, algorithm="RS256", **changes):
-        """The pattern's token with other claims. In a name that starts with `x_` every `_` is a dash; `None` takes the claim away."""
+        """The pattern's token with other claims. In a name that starts with `x_` every `_` is a dash; `None` takes the
+        claim away."""
         claims = dict(self.claims)
         for name, value in changes.items():
             name = name.replace("_", "-") if name.startswith("x_") else name

@@ -1,7 +1,7 @@
 """Single changes to everything that travels or is stored, each refused with its own reason.
 
-One row is one change to a set that works (`test_the_unchanged_set_works_…`, first and last). A row names the change, where it is
-applied, and the refusal as the one sees it who must refuse: the room, the vault, the attestation authority, the host, or a
+One row is one change to a set that works (`test_the_unchanged_set_works_…`, first and last). A row names the change, where it
+is applied, and the refusal as the one sees it who must refuse: the room, the vault, the attestation authority, the host, or a
 party's own program. After each row nothing more has been released than the row says, and nothing has been shown.
 """
 import pytest
