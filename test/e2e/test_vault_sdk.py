@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from stack import Stack
 from vault_support import BUILD, VAULT, Authority, RsaKey, Vault, policy, run
 
 SDK = pathlib.Path(__file__).resolve().parent / "sdk"
@@ -52,3 +53,16 @@ def test_the_sdk_is_content(sdk, tmp_path):
     authority.stop()
     assert result.returncode == 0, result.stderr[-4000:]
     assert len(json.loads(result.stdout)["steps"]) == 11
+
+
+def test_the_exports_of_truce_env_are_enough(sdk, tmp_path):
+    stack = Stack(tmp_path / "stack", ["alice"])
+    try:
+        exports = dict(line.removeprefix("export ").split("=", 1) for line in stack.truce("env", "alice").splitlines())
+        exports = {name: value.strip("'") for name, value in exports.items()}
+        result = subprocess.run(["node", "env.js"], cwd=sdk, env={**os.environ, **exports}, capture_output=True, text=True,
+                                timeout=120)
+    finally:
+        stack.close()
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert json.loads(result.stdout) == {"key": "from-the-sdk", "signers": 1}
