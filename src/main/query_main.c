@@ -1,9 +1,9 @@
 /* truce-query: the engine's program. The room starts it as the spawner of sandboxed tasks (query/tasks.h). */
-#include "query/spawner_wire.h"
+#include "edge/child.h"
 #include "query/tasks.h"
 
 int main(int count, char **arguments)
 {
     (void)arguments;
-    return count == 1 ? tasks_serve(SPAWNER_CONTROL_DESCRIPTOR) : 2;
+    return count == 1 ? tasks_serve(CHILD_DESCRIPTOR) : 2;
 }

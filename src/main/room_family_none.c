@@ -3,10 +3,10 @@
 
 const struct tee_family *const room_family = &tee_skeleton;
 
-fallible room_family_init(const char *helper, const char *folder, const char *measurement)
+fallible room_family_prepare(const struct tee_place *place, const char *command, int *out_exit_status)
 {
-    (void)helper;
-    (void)folder;
-    (void)measurement;
+    (void)place;
+    (void)command;
+    (void)out_exit_status;
     return FAIL(UNSUPPORTED, "room.family.none");
 }

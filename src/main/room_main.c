@@ -2,15 +2,12 @@
  *is linked in ~ from room_family_*.c, so that a room for simulation cannot become one for hardware by an
  *argument.
  *~
- *~ The tour: start the query program's spawner, measure both programs, open the collector of evidence,
- *connect the one ~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve.
+ *~ The tour: start the query program's spawner, open the collector of evidence, connect the one ~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve.
  *Nothing is opened after that. */
 #include "base/encode.h"
-#include "base/json.h"
 #include "crypto/library.h"
 #include "room/room.h"
 #include "room/sandbox.h"
-#include "tee/measurement.h"
 
 #include "main/room_family.h"
 
@@ -19,7 +16,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -109,67 +105,24 @@ static fallible parse_options(int count, char **arguments, struct options *out)
     return OK;
 }
 
-/* A program that is installed beside this one. */
-static fallible find_beside(struct arena *arena, const char *name, const char **out)
+/* The folder of this program and of those that are installed beside it. */
+static fallible find_programs(struct arena *arena, const char **out)
 {
     char path[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
     REQUIRE(size > 0, UNAVAILABLE, "room.own_path");
     path[size] = 0;
-    struct text text;
-    TRY(arena_printf(arena, &text, "%s/%s", dirname(path), name));
-    *out = text.data;
-    return OK;
+    return arena_cstring(arena, text_of(dirname(path)), out);
 }
 
-static fallible measure(struct arena *arena, const struct spawner *spawner, struct bytes *out,
-                        struct text *out_lines)
+static fallible start_spawner(struct arena *arena, const struct options *options, const char *programs,
+                              struct spawner *out)
 {
-    struct measurement_list *list;
-    TRY(ARENA_NEW(arena, struct measurement_list, &list));
-    TRY(measurement_add_process(arena, 0, list));
-    TRY(measurement_add_process(arena, spawner->pid, list));
-    struct digest384 digest;
-    TRY(measurement_compute(arena, list, &digest, out_lines));
-    return arena_copy(arena, BYTES_OF(digest.octets), out);
-}
-
-static fallible start_spawner(struct arena *arena, const struct options *options, struct spawner *out)
-{
-    const char *program = options->query_program;
-    if (program == NULL) {
-        TRY(find_beside(arena, "truce-query", &program));
+    struct text program = text_of(options->query_program);
+    if (program.size == 0) {
+        TRY(arena_printf(arena, &program, "%s/truce-query", programs));
     }
-    return spawner_start(program, out);
-}
-
-static fallible run_measure(struct arena *arena, const struct options *options)
-{
-    struct spawner spawner = {0};
-    TRY(start_spawner(arena, options, &spawner));
-    struct bytes measurement;
-    struct text lines;
-    struct result result = measure(arena, &spawner, &measurement, &lines);
-    spawner_close(&spawner);
-    TRY(result);
-    scoped_json *report = json_object();
-    struct text hex;
-    TRY(encode_hex(arena, measurement, &hex));
-    TRY(json_set_text(report, "measurement", hex));
-    TRY(json_set_text(report, "type", text_of(room_family->name)));
-    scoped_json *files = json_array();
-    while (lines.size > 0) {
-        const char *end = memchr(lines.data, '\n', lines.size);
-        size_t size = end == NULL ? lines.size : (size_t)(end - lines.data);
-        TRY(json_add_text(files, (struct text){lines.data, size}));
-        size_t step = size + (end == NULL ? 0 : 1);
-        lines = (struct text){lines.data + step, lines.size - step};
-    }
-    TRY(json_set(report, "files", json_incref(files)));
-    struct text text;
-    TRY(json_encode_text(arena, report, &text));
-    printf("%.*s\n", TEXT_ARGS(text));
-    return OK;
+    return spawner_start(program.data, out);
 }
 
 static fallible connect_host(const char *path, int *out)
@@ -195,46 +148,37 @@ static fallible run_room(struct room *room)
     return room_serve(room);
 }
 
-static fallible run_serve(struct arena *arena, const struct options *options)
+static fallible run_serve(const struct options *options, const struct tee_place *place, struct spawner *spawner)
 {
     REQUIRE(options->host_socket != NULL, INVALID, "options.host");
-    struct spawner spawner = {0};
-    TRY(start_spawner(arena, options, &spawner));
     struct room room = {.world = world_of_system(),
-                        .spawner = &spawner,
+                        .spawner = spawner,
                         .limits = {.ciphertext_bytes_max = options->ciphertext_mb << 20,
                                    .engine_memory_mb_max = options->engine_memory_mb,
                                    .threads = (size_t)options->threads}};
-    TRY(measure(arena, &spawner, &room.measurement, NULL));
     scoped_tee tee = {0};
-    TRY(room_family->open(options->folder, room.measurement, &tee));
+    TRY(room_family->open(place, &tee));
     room.tee = &tee;
+    room.measurement = room_family->measurement(&tee);
     TRY(connect_host(options->host_socket, &room.link.socket));
     struct result result = run_room(&room);
     room_release(&room);
     return result;
 }
 
-static fallible run_command(struct arena *arena, const struct options *options)
+static fallible run_command(struct arena *arena, const struct options *options, int *out_exit_status)
 {
+    scoped_spawner spawner = {0};
+    struct tee_place place = {.folder = options->folder};
+    TRY(find_programs(arena, &place.programs));
+    TRY(start_spawner(arena, options, place.programs, &spawner));
+    place.query = spawner.pid;
     if (strcmp(options->command, "serve") == 0) {
-        return run_serve(arena, options);
+        return run_serve(options, &place, &spawner);
     }
-    if (strcmp(options->command, "measure") == 0) {
-        return run_measure(arena, options);
-    }
-    REQUIRE(strcmp(options->command, "init") == 0, INVALID, "options.command");
-    struct spawner spawner = {0};
-    TRY(start_spawner(arena, options, &spawner));
-    struct bytes measurement;
-    struct result result = measure(arena, &spawner, &measurement, NULL);
-    spawner_close(&spawner);
-    TRY(result);
-    struct text hex;
-    TRY(encode_hex(arena, measurement, &hex));
-    const char *helper;
-    TRY(find_beside(arena, "truce-simulation-init", &helper));
-    return room_family_init(helper, options->folder, hex.data);
+    bool known = strcmp(options->command, "init") == 0 || strcmp(options->command, "measure") == 0;
+    REQUIRE(known, INVALID, "options.command");
+    return room_family_prepare(&place, options->command, out_exit_status);
 }
 
 int main(int count, char **arguments)
@@ -254,10 +198,11 @@ int main(int count, char **arguments)
         print_help(stderr, program);
         return USAGE_STATUS;
     }
-    result = run_command(&arena, &options);
+    int exit_status = 0;
+    result = run_command(&arena, &options, &exit_status);
     if (!result_is_ok(result)) {
         fprintf(stderr, "%s: %s%s%s. %s\n", program, result.why, result.where ? ": " : "",
                 result.where ? result.where : "", result_code_advice(result.code));
     }
-    return result_code_exit_status(result.code);
+    return result_is_ok(result) ? exit_status : result_code_exit_status(result.code);
 }

@@ -1,5 +1,5 @@
-/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` becomes
- *this program after it ~ has measured itself, because making certificates needs X.509 and the room that
+/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` has
+ *truce-sim-chip measure it and become this program, because making certificates needs X.509 and the room that
  *serves must not contain it. */
 #include "base/encode.h"
 #include "tee/sim_init.h"

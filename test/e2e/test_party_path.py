@@ -10,7 +10,7 @@ import pytest
 from party_home import BUILD, Place, TRUCE
 
 USAGE, DENIED, UNTRUSTED, NOT_FOUND, CONFLICT, EXPIRED = 2, 13, 14, 15, 16, 17
-PROGRAMS = ["truce", "truce-query", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-simulation-init"]
+PROGRAMS = ["truce", "truce-query", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip", "truce-simulation-init"]
 missing = [name for name in PROGRAMS if not (BUILD / "src/main" / name).exists()]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"not built: {', '.join(missing)}")
 

@@ -316,7 +316,7 @@ static void tasks_die_with_the_room(void **state)
     assert_int_equal(recv(stream[0], &octet, 1, 0), 0); /* its end of the stream is gone */
     close(stream[0]);
     struct spawner none;
-    assert_string_equal(spawner_start("/nonexistent", &none).why, "spawner.program");
+    assert_string_equal(spawner_start("/nonexistent", &none).why, "child.program");
 }
 
 int main(void)

@@ -1,39 +1,17 @@
 #include "query/spawner.h"
 
+#include "edge/child.h"
 #include "query/spawner_wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { START_WAIT_MS = 20000 }; /* the program loads the engine's library */
-
-/* In the child: only async-signal-safe calls. */
-static _Noreturn void become_program(const char *path, int control, pid_t parent)
-{
-    char *const arguments[] = {(char *)"truce-query", NULL};
-    char *const environment[] = {NULL};
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent) {
-        _exit(125);
-    }
-    if (control == SPAWNER_CONTROL_DESCRIPTOR) {
-        fcntl(control, F_SETFD, 0);
-    } else if (dup2(control, SPAWNER_CONTROL_DESCRIPTOR) < 0) {
-        _exit(125);
-    }
-    if (close_range(SPAWNER_CONTROL_DESCRIPTOR + 1, ~0U, 0) != 0) {
-        _exit(125);
-    }
-    execve(path, arguments, environment);
-    _exit(126);
-}
 
 void spawner_close(struct spawner *spawner)
 {
@@ -90,24 +68,13 @@ static fallible report_receive(struct spawner *spawner, int timeout_ms, struct s
 
 fallible spawner_start(const char *path, struct spawner *out)
 {
-    int pair[2];
-    REQUIRE(access(path, X_OK) == 0, UNAVAILABLE, "spawner.program");
-    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, UNAVAILABLE, "spawner.socket");
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0) {
-        become_program(path, pair[1], parent);
-    }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        return FAIL(UNAVAILABLE, "spawner.fork");
-    }
-    struct spawner spawner = {.control = pair[0], .pid = pid};
+    char *const arguments[] = {(char *)"truce-query", NULL};
+    struct spawner spawner = {0};
+    TRY(child_start(path, arguments, SOCK_SEQPACKET, &spawner.control, &spawner.pid));
     struct spawner_report report;
     struct result result = report_receive(&spawner, START_WAIT_MS, &report);
     if (!result_is_ok(result) || report.news != SPAWNER_NEWS_READY) {
-        kill(pid, SIGKILL);
+        kill(spawner.pid, SIGKILL);
         spawner_close(&spawner);
         return FAIL(UNAVAILABLE, "spawner.start");
     }

@@ -32,6 +32,7 @@ fallible spawner_start(const char *path, struct spawner *out);
 
 /* Ends the program and all its tasks. `{0}` and a closed spawner may be closed. */
 void spawner_close(struct spawner *spawner);
+#define scoped_spawner defer(spawner_close) struct spawner
 
 enum spawner_task { SPAWNER_VET = 1, SPAWNER_RUN = 2 };
 

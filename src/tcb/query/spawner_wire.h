@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-enum { SPAWNER_CONTROL_DESCRIPTOR = 3 };
-
 enum spawner_order { SPAWNER_ORDER_VET = 1, SPAWNER_ORDER_RUN = 2, SPAWNER_ORDER_KILL = 3 };
 
 /* VET and RUN carry their descriptors with SCM_RIGHTS: stream; stream, read socket, memory. */

@@ -43,7 +43,7 @@ void receipt_set_init(struct receipt_set *out)
     MUST(key_generate(KEY_RSA, 2048, &out->authority));
     MUST(key_generate(KEY_EC_P256, 0, &out->receipt));
     MUST(simulation_make(&out->world, out->folder, &pem, &out->root));
-    MUST(tee_sim.open(out->folder, BYTES_OF(measurement), &out->tee));
+    MUST(sim_chip_open(out->folder, BYTES_OF(measurement), &out->chip));
 }
 
 void receipt_set_release(struct receipt_set *set)
@@ -55,7 +55,7 @@ void receipt_set_release(struct receipt_set *set)
         unlink(path);
     }
     rmdir(set->folder);
-    tee_close(&set->tee);
+    sim_chip_release(&set->chip);
     key_release(&set->wrap);
     key_release(&set->authority);
     key_release(&set->receipt);
@@ -190,10 +190,9 @@ static json_t *evidence_of(struct arena *arena, const struct receipt_set *set, s
 {
     uint8_t report_data[TEE_REPORT_DATA_BYTES];
     struct evidence evidence;
-    struct tee tee = set->tee;
     json_t *json;
     runtime_data_bind(runtime, report_data);
-    MUST(tee_sim.collect(&tee, arena, report_data, &evidence));
+    MUST(sim_chip_collect(&set->chip, arena, report_data, &evidence));
     MUST(evidence_to_json(&evidence, &json));
     return json;
 }

@@ -4,7 +4,7 @@
 
 #include "contract/contract_test_set.h"
 #include "receipt/verify.h"
-#include "tee/tee.h"
+#include "tee/sim_chip.h"
 
 /* What a change is made to, before it is signed or written. */
 enum receipt_stage {
@@ -32,7 +32,7 @@ struct receipt_set {
     struct test_keys keys;
     struct key wrap, receipt, authority;
     struct digest root;
-    struct tee tee;
+    struct sim_chip chip;
 };
 
 void receipt_set_init(struct receipt_set *out);

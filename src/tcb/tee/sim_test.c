@@ -6,6 +6,8 @@
 #include "crypto/certificate.h"
 #include "crypto/test_support.h"
 #include "tee/measurement.h"
+#include "tee/sim_chip.h"
+#include "tee/sim_files.h"
 #include "tee/sim_init.h"
 #include "tee/tee.h"
 
@@ -20,7 +22,7 @@ struct fixture {
     char folder[64];
     struct digest pin;
     struct key chip_key;
-    struct tee tee;
+    struct sim_chip chip;
     struct evidence evidence;
     struct evidence_trust trust;
 };
@@ -69,10 +71,10 @@ static int open_fixture(void **state)
     arena_init(&fixture->arena, 16 * 1024 * 1024);
     make_simulation(fixture);
     read_chip_key(fixture);
-    assert_ok(tee_sim.open(fixture->folder, BYTES_OF(measurement), &fixture->tee));
+    assert_ok(sim_chip_open(fixture->folder, BYTES_OF(measurement), &fixture->chip));
     uint8_t report_data[TEE_REPORT_DATA_BYTES];
     runtime_data_bind(bytes_of_text(RUNTIME), report_data);
-    assert_ok(tee_sim.collect(&fixture->tee, &fixture->arena, report_data, &fixture->evidence));
+    assert_ok(sim_chip_collect(&fixture->chip, &fixture->arena, report_data, &fixture->evidence));
     fixture->trust.roots[0] = (struct evidence_root){TEXT("sim"), fixture->pin};
     fixture->trust.root_count = 1;
     *state = fixture;
@@ -82,7 +84,7 @@ static int open_fixture(void **state)
 static int close_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    tee_close(&fixture->tee);
+    sim_chip_release(&fixture->chip);
     key_release(&fixture->chip_key);
     arena_release(&fixture->arena);
     remove_simulation(fixture->folder);
@@ -128,9 +130,6 @@ static void good_evidence_is_allowed(void **state)
     assert_int_equal(strlen(claim(judgement.claims, "x-ms-sevsnpvm-launchmeasurement")), 96);
     assert_true(json_is_false(json_object_get(judgement.claims, "x-ms-sevsnpvm-is-debuggable")));
     assert_int_equal(json_object_size(judgement.claims), 19);
-    struct bytes named;
-    assert_ok(tee_sim.measurement(&fixture->tee, &fixture->arena, &named));
-    assert_true(bytes_equal(named, BYTES_OF(measurement)));
 }
 
 static void sign_again(const struct fixture *fixture, uint8_t *report)
@@ -331,9 +330,9 @@ static void chains_are_judged(void **state)
     struct fixture other = {.world = fixture->world};
     make_simulation(&other);
     arena_init(&other.arena, 1024 * 1024);
-    assert_ok(tee_sim.open(other.folder, BYTES_OF(measurement), &other.tee));
+    assert_ok(sim_chip_open(other.folder, BYTES_OF(measurement), &other.chip));
     const uint8_t report_data[TEE_REPORT_DATA_BYTES] = {0};
-    assert_ok(tee_sim.collect(&other.tee, &other.arena, report_data, &other.evidence));
+    assert_ok(sim_chip_collect(&other.chip, &other.arena, report_data, &other.evidence));
     const struct bytes chip = fixture->evidence.certificates[0], root = fixture->evidence.certificates[1];
     const struct bytes other_chip = other.evidence.certificates[0],
                        other_root = other.evidence.certificates[1];
@@ -362,7 +361,7 @@ static void chains_are_judged(void **state)
         assert_true(judgement.failure_count > 0);
         assert_string_equal(judgement.failures[0], chains[i].want);
     }
-    tee_close(&other.tee);
+    sim_chip_release(&other.chip);
     arena_release(&other.arena);
     remove_simulation(other.folder);
 }
@@ -470,12 +469,15 @@ static void evidence_travels_as_json(void **state)
 static void a_room_without_its_files_does_not_open(void **state)
 {
     struct fixture *fixture = *state;
-    struct tee tee = {0};
-    assert_why(tee_sim.open("/nonexistent", BYTES_OF(measurement), &tee), UNAVAILABLE,
+    struct sim_chip chip = {0};
+    assert_why(sim_chip_open("/nonexistent", BYTES_OF(measurement), &chip), UNAVAILABLE,
                "tee.sim.file_missing");
-    assert_why(tee_sim.open(fixture->folder, (struct bytes){measurement, 32}, &tee), INVALID,
+    assert_why(sim_chip_open(fixture->folder, (struct bytes){measurement, 32}, &chip), INVALID,
                "tee.measurement");
-    assert_why(tee_skeleton.open(fixture->folder, BYTES_OF(measurement), &tee), UNSUPPORTED, "tee.skeleton");
+    struct tee tee = {0};
+    struct tee_place place = {fixture->folder, "/nonexistent", getpid()};
+    assert_why(tee_skeleton.open(&place, &tee), UNSUPPORTED, "tee.skeleton");
+    assert_why(tee_sim.open(&place, &tee), UNAVAILABLE, "child.program");
     assert_null(tee.self);
 }
 

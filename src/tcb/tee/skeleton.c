@@ -12,13 +12,12 @@
  * recorded evidence first.
  *   6. In meson.build a library tee_FAMILY, and a program truce-room-FAMILY that links it and no other.
  *
- * As it stands every function answers UNSUPPORTED. */
+ * As it stands it answers UNSUPPORTED. */
 #include "tee/tee.h"
 
-static fallible skeleton_open(const char *folder, struct bytes measurement, struct tee *out)
+static fallible skeleton_open(const struct tee_place *place, struct tee *out)
 {
-    (void)folder;
-    (void)measurement;
+    (void)place;
     (void)out;
     return FAIL(UNSUPPORTED, "tee.skeleton");
 }
@@ -34,12 +33,10 @@ static fallible skeleton_collect(struct tee *tee, struct arena *arena,
     return FAIL(UNSUPPORTED, "tee.skeleton");
 }
 
-static fallible skeleton_measurement(struct tee *tee, struct arena *arena, struct bytes *out)
+static struct bytes skeleton_measurement(const struct tee *tee)
 {
     (void)tee;
-    (void)arena;
-    (void)out;
-    return FAIL(UNSUPPORTED, "tee.skeleton");
+    return (struct bytes){0};
 }
 
 static void skeleton_close(struct tee *tee)

@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/world.h"
 
+#include <sys/types.h>
+
 enum { TEE_REPORT_DATA_BYTES = 64, TEE_MEASUREMENT_BYTES = 48 };
 
 struct tee {
@@ -17,20 +19,26 @@ struct tee {
     void *self; /* the family's own, NULL when closed */
 };
 
+/* Where a room is: what a collector may need to find its device. */
+struct tee_place {
+    const char *folder;   /* of the room's configuration */
+    const char *programs; /* folder of the room's program */
+    pid_t query;          /* the query program's process */
+};
+
 struct tee_family {
     const char *name; /* as in contracts and evidence: "sim" */
 
-    /* `folder` is the directory of the room's configuration. `measurement` is what the room has measured of
-     * itself (tee/measurement.h); hardware knows better and ignores it. UNSUPPORTED where this machine is not
-     * of the family, UNAVAILABLE where its device cannot be opened. */
-    fallible (*open)(const char *folder, struct bytes measurement, struct tee *out);
+    /* UNSUPPORTED where this machine is not of the family, UNAVAILABLE where its device cannot be opened. The
+     * handle is to be closed if it was set, also on failure. */
+    fallible (*open)(const struct tee_place *place, struct tee *out);
 
     /* Evidence over `report_data`; octets in the arena. */
     fallible (*collect)(struct tee *tee, struct arena *arena,
                         const uint8_t report_data[static TEE_REPORT_DATA_BYTES], struct evidence *out);
 
-    /* The measurement that evidence of this handle will name, 48 octets into the arena. */
-    fallible (*measurement)(struct tee *tee, struct arena *arena, struct bytes *out);
+    /* The measurement that evidence of this handle will name, 48 octets that live as long as the handle. */
+    struct bytes (*measurement)(const struct tee *tee);
 
     void (*close)(struct tee *tee);
 };
