@@ -24,18 +24,14 @@ static bool holds_real(const json_t *value)
     const char *name;
     json_t *member;
     size_t index;
-    if (json_is_object(value)) {
-        json_object_foreach ((json_t *)value, name, member) {
-            if (holds_real(member)) {
-                return true;
-            }
+    json_object_foreach ((json_t *)(uintptr_t)value, name, member) {
+        if (holds_real(member)) {
+            return true;
         }
     }
-    if (json_is_array(value)) {
-        json_array_foreach (value, index, member) {
-            if (holds_real(member)) {
-                return true;
-            }
+    json_array_foreach (value, index, member) {
+        if (holds_real(member)) {
+            return true;
         }
     }
     return json_is_real(value);
@@ -125,26 +121,25 @@ fallible json_get_bool(const json_t *object, const char *name, bool *out)
     return OK;
 }
 
-fallible json_get_object(const json_t *object, const char *name, json_t **out)
+static fallible get_container(const json_t *object, const char *name, json_type type, const char *why, json_t **out)
 {
     json_t *value;
     TRY(json_get(object, name, &value));
-    if (!json_is_object(value)) {
-        return FAIL_AT(INVALID, "json.member.not_object", name);
+    if (json_typeof(value) != type) {
+        return (struct result){RESULT_INVALID, why, name};
     }
     *out = value;
     return OK;
 }
 
+fallible json_get_object(const json_t *object, const char *name, json_t **out)
+{
+    return get_container(object, name, JSON_OBJECT, "json.member.not_object", out);
+}
+
 fallible json_get_array(const json_t *object, const char *name, json_t **out)
 {
-    json_t *value;
-    TRY(json_get(object, name, &value));
-    if (!json_is_array(value)) {
-        return FAIL_AT(INVALID, "json.member.not_array", name);
-    }
-    *out = value;
-    return OK;
+    return get_container(object, name, JSON_ARRAY, "json.member.not_array", out);
 }
 
 fallible json_get_base64url(struct arena *arena, const json_t *object, const char *name, struct bytes *out)

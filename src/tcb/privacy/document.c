@@ -49,15 +49,21 @@ fallible document_verify_only(const struct jws *document, const struct key *key)
     return jws_verify(document, 0, key);
 }
 
-fallible document_get_name(const json_t *object, const char *member, struct text *out)
+static fallible get_text_that(const json_t *object, const char *member, bool (*is)(struct text), const char *why,
+                              struct text *out)
 {
     struct text text;
     TRY(json_get_text(object, member, &text));
-    if (!text_is_name(text)) {
-        return FAIL_AT(INVALID, "document.name", member);
+    if (!is(text)) {
+        return (struct result){RESULT_INVALID, why, member};
     }
     *out = text;
     return OK;
+}
+
+fallible document_get_name(const json_t *object, const char *member, struct text *out)
+{
+    return get_text_that(object, member, text_is_name, "document.name", out);
 }
 
 struct text document_dataset_owner(struct text dataset)
@@ -73,13 +79,7 @@ struct text document_dataset_owner(struct text dataset)
 
 fallible document_get_dataset(const json_t *object, const char *member, struct text *out)
 {
-    struct text text;
-    TRY(json_get_text(object, member, &text));
-    if (document_dataset_owner(text).size == 0) {
-        return FAIL_AT(INVALID, "document.dataset", member);
-    }
-    *out = text;
-    return OK;
+    return get_text_that(object, member, document_is_dataset, "document.dataset", out);
 }
 
 fallible document_get_owned(const json_t *object, struct text *out_dataset, struct text *out_owner)
@@ -130,13 +130,7 @@ static bool is_url(struct text text)
 
 fallible document_get_url(const json_t *object, const char *member, struct text *out)
 {
-    struct text text;
-    TRY(json_get_text(object, member, &text));
-    if (!is_url(text)) {
-        return FAIL_AT(INVALID, "document.url", member);
-    }
-    *out = text;
-    return OK;
+    return get_text_that(object, member, is_url, "document.url", out);
 }
 
 fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max,

@@ -82,34 +82,19 @@ fallible spawner_start(const char *path, struct spawner *out)
     return OK;
 }
 
-/* An exit that somebody may ask for later. */
-static fallible exit_keep(struct spawner *spawner, const struct spawner_report *report)
-{
-    if (spawner->exit_count == SPAWNER_TASKS_MAX) {
-        memmove(spawner->exits, spawner->exits + 1, sizeof spawner->exits - sizeof *spawner->exits);
-        spawner->exit_count--;
-    }
-    REQUIRE(report->news == SPAWNER_NEWS_EXITED, INTERNAL, "spawner.report");
-    spawner->exits[spawner->exit_count++] = (struct spawner_exit){report->pid, report->status};
-    return OK;
-}
-
 fallible spawner_spawn(struct spawner *spawner, enum spawner_task task,
                        const struct spawner_descriptors *descriptors, pid_t *out_pid)
 {
     const int given[] = {descriptors->stream, descriptors->read_socket, descriptors->memory};
     struct spawner_request request = {.order = task == SPAWNER_RUN ? SPAWNER_ORDER_RUN : SPAWNER_ORDER_VET};
     TRY(request_send(spawner, &request, given, task == SPAWNER_RUN ? 3 : 1));
-    for (;;) {
-        struct spawner_report report;
+    struct spawner_report report;
+    do {
         TRY(report_receive(spawner, -1, &report));
-        REQUIRE(report.news != SPAWNER_NEWS_REFUSED, LIMIT, "spawner.task.refused");
-        if (report.news == SPAWNER_NEWS_SPAWNED) {
-            *out_pid = report.pid;
-            return OK;
-        }
-        TRY(exit_keep(spawner, &report));
-    }
+    } while (report.news == SPAWNER_NEWS_EXITED); /* of a task that nobody waited for any longer */
+    REQUIRE(report.news == SPAWNER_NEWS_SPAWNED, LIMIT, "spawner.task.refused");
+    *out_pid = report.pid;
+    return OK;
 }
 
 fallible spawner_kill(struct spawner *spawner, pid_t pid)
@@ -120,16 +105,9 @@ fallible spawner_kill(struct spawner *spawner, pid_t pid)
 
 fallible spawner_wait_exit(struct spawner *spawner, pid_t pid, int timeout_ms, int *out_status)
 {
-    for (;;) {
-        for (size_t i = 0; i < spawner->exit_count; i++) {
-            if (spawner->exits[i].pid == pid) {
-                *out_status = spawner->exits[i].status;
-                spawner->exits[i] = spawner->exits[--spawner->exit_count];
-                return OK;
-            }
-        }
-        struct spawner_report report;
-        TRY(report_receive(spawner, timeout_ms, &report));
-        TRY(exit_keep(spawner, &report));
-    }
+    struct spawner_report report;
+    TRY(report_receive(spawner, timeout_ms, &report));
+    REQUIRE(report.news == SPAWNER_NEWS_EXITED && report.pid == pid, INTERNAL, "spawner.report");
+    *out_status = report.status;
+    return OK;
 }

@@ -12,18 +12,9 @@
 
 #include <sys/types.h>
 
-enum { SPAWNER_TASKS_MAX = 16 };
-
-struct spawner_exit {
-    pid_t pid;
-    int status; /* as wait(2) gives it */
-};
-
 struct spawner {
     int control;
     pid_t pid;
-    struct spawner_exit exits[SPAWNER_TASKS_MAX];
-    size_t exit_count;
 };
 
 /* Starts the program at `path` with an empty environment and waits until it has loaded its libraries, so that
@@ -44,13 +35,13 @@ struct spawner_descriptors {
 
 /* Starts a task and gives its process number. The descriptors stay the caller's, who closes its copies. The
  * memory object must be one that the task cannot write: seal it with F_SEAL_FUTURE_WRITE after mapping it.
- * LIMIT beyond SPAWNER_TASKS_MAX tasks at once, UNAVAILABLE when the program is gone or cannot fork. */
+ * LIMIT while another task is there or where none can be forked, UNAVAILABLE when the program is gone. */
 fallible spawner_spawn(struct spawner *spawner, enum spawner_task task,
                        const struct spawner_descriptors *descriptors, pid_t *out_pid);
 
 /* Kills a task. A task that has ended already is no error. UNAVAILABLE when the program is gone. */
 fallible spawner_kill(struct spawner *spawner, pid_t pid);
 
-/* Waits until that task has ended. TIMEOUT after `timeout_ms` (-1: no limit) without any message;
+/* Waits until the task has ended. TIMEOUT after `timeout_ms` (-1: no limit) without any message;
  * UNAVAILABLE when the program is gone. */
 fallible spawner_wait_exit(struct spawner *spawner, pid_t pid, int timeout_ms, int *out_status);

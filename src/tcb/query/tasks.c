@@ -1,13 +1,13 @@
 #include "query/tasks.h"
 
 #include "query/run.h"
-#include "query/spawner.h"
 #include "query/spawner_wire.h"
 #include "query/vet.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,8 +26,7 @@ static void real_close(int descriptor)
 struct tasks {
     int control;
     int silence; /* the null device, for the children's standard streams */
-    pid_t pids[SPAWNER_TASKS_MAX];
-    size_t count;
+    pid_t pid;   /* of the one task, 0 where there is none */
 };
 
 struct task_descriptors {
@@ -84,7 +83,7 @@ static _Noreturn void child_work(const struct tasks *tasks, uint32_t order,
 static bool task_start(struct tasks *tasks, uint32_t order, const struct task_descriptors *given)
 {
     size_t want = order == SPAWNER_ORDER_RUN ? 3 : 1;
-    if (tasks->count == SPAWNER_TASKS_MAX || given->count != want) {
+    if (tasks->pid != 0 || given->count != want) {
         return report_send(tasks, SPAWNER_NEWS_REFUSED, 0, 0);
     }
     pid_t parent = getpid();
@@ -95,17 +94,8 @@ static bool task_start(struct tasks *tasks, uint32_t order, const struct task_de
     if (pid < 0) {
         return report_send(tasks, SPAWNER_NEWS_REFUSED, 0, 0);
     }
-    tasks->pids[tasks->count++] = pid;
+    tasks->pid = pid;
     return report_send(tasks, SPAWNER_NEWS_SPAWNED, pid, 0);
-}
-
-static void task_kill(struct tasks *tasks, pid_t pid)
-{
-    for (size_t i = 0; i < tasks->count; i++) {
-        if (tasks->pids[i] == pid) {
-            kill(pid, SIGKILL);
-        }
-    }
 }
 
 static void descriptors_take(struct msghdr *message, struct task_descriptors *out)
@@ -141,7 +131,9 @@ static bool control_serve(struct tasks *tasks)
     descriptors_take(&message, &given);
     bool good = true;
     if (request.order == SPAWNER_ORDER_KILL) {
-        task_kill(tasks, request.pid);
+        if (request.pid == tasks->pid && tasks->pid > 0) {
+            kill(tasks->pid, SIGKILL);
+        }
     } else if (request.order == SPAWNER_ORDER_VET || request.order == SPAWNER_ORDER_RUN) {
         good = task_start(tasks, request.order, &given);
     }
@@ -158,12 +150,7 @@ static bool exits_report(struct tasks *tasks, int signals)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < tasks->count; i++) {
-            if (tasks->pids[i] == pid) {
-                tasks->pids[i] = tasks->pids[--tasks->count];
-                break;
-            }
-        }
+        tasks->pid = tasks->pid == pid ? 0 : tasks->pid;
         if (!report_send(tasks, SPAWNER_NEWS_EXITED, pid, status)) {
             return false;
         }
@@ -199,8 +186,8 @@ int tasks_serve(int control)
             serving = control_serve(&tasks);
         }
     }
-    for (size_t i = 0; i < tasks.count; i++) {
-        kill(tasks.pids[i], SIGKILL);
+    if (tasks.pid > 0) {
+        kill(tasks.pid, SIGKILL);
     }
     return 0;
 }

@@ -1,4 +1,5 @@
-/* query/tasks.h: what `truce-query` is when the room starts it: a process that forks one child per task.
+/* query/tasks.h: what `truce-query` is when the room starts it: a process that forks one child per task, one
+ * task at a time.
  *
  * Single thread, no engine. It serves the control socket until the room closes it, then ends with all its
  * tasks. Each child keeps its task's descriptors and nothing else. */

@@ -58,15 +58,15 @@ static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate,
 {
     json_t *inputs, *decision, *rules;
     TRY(document_set_array(predicate, "inputs", &inputs));
-    TRY(document_set_object(predicate, "decision", &decision));
-    TRY(json_set_text(decision, "mode", TEXT("approved")));
-    TRY(document_set_array(decision, "rules", &rules));
+    rules = json_array();
+    decision = json_pack("{s:s,s:o,s:s%,s:s%}", "mode", "approved", "rules", rules, "vetter", TEXT_SIZED(facts->vetter),
+                         "engine", TEXT_SIZED(facts->engine));
+    TRY(json_set(predicate, "decision", decision));
     for (size_t i = 0; i < query->read_count; i++) {
         TRY(add_input(inputs, facts->documents, &query->reads[i]));
         TRY(add_rule(arena, rules, &facts->documents->policies[query->reads[i].dataset]));
     }
-    TRY(json_set_text(decision, "vetter", facts->vetter));
-    return json_set_text(decision, "engine", facts->engine);
+    return OK;
 }
 
 static fallible set_output(struct arena *arena, json_t *predicate, const struct receipt_facts *facts,
@@ -121,7 +121,7 @@ static fallible set_predicate(struct arena *arena, json_t *statement, const stru
 {
     const struct bundle *documents = facts->documents;
     const struct contract_query *query = &documents->contract.queries[documents->query];
-    json_t *predicate, *code, *time;
+    json_t *predicate, *time;
     TRY(document_set_object(statement, "predicate", &predicate));
     TRY(json_set_base64url(predicate, "salt", digest_view(&facts->salt)));
     TRY(document_set_digest(predicate, "contract", &documents->contract.document.digest));
@@ -132,9 +132,8 @@ static fallible set_predicate(struct arena *arena, json_t *statement, const stru
     TRY(set_inputs_and_decision(arena, predicate, facts, query));
     TRY(set_output(arena, predicate, facts, query));
     TRY(set_grants(predicate, documents));
-    TRY(document_set_object(predicate, "code", &code));
-    TRY(json_set_text(code, "type", facts->code_type));
-    TRY(json_set_text(code, "measurement", facts->code_measurement));
+    TRY(json_set(predicate, "code", json_pack("{s:s%,s:s%}", "type", TEXT_SIZED(facts->code_type), "measurement",
+                                              TEXT_SIZED(facts->code_measurement))));
     TRY(set_attestation(predicate, facts));
     TRY(document_set_digest(predicate, "runtime_data", &facts->runtime_data));
     TRY(document_set_object(predicate, "time", &time));
