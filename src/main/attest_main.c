@@ -1,8 +1,8 @@
-/*~ truce-attest: judges hardware evidence and signs tokens about it, in the protocol of Microsoft Azure
- *Attestation.
- *~
- *~ The judging is src/tcb/attest (the same code that truce and truce-vault use), the calls are
- *src/service/attest. */
+/* truce-attest: judges hardware evidence and signs tokens about it, in the protocol of Microsoft Azure
+ * Attestation.
+ *
+ * The judging is src/tcb/attest (the same code that truce and truce-vault use), the calls are
+ * src/service/attest. */
 #include "service/attest/authority.h"
 #include "service/attest/service.h"
 #include "service/http/url.h"

@@ -1,4 +1,5 @@
-/* main/room_family.h: what a build of the room says about its family of TEE. One file room_family_*.c per build.
+/* main/room_family.h: what a build of the room says about its family of TEE. One file room_family_*.c per
+ * build.
  */
 #pragma once
 

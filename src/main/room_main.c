@@ -1,9 +1,10 @@
-/*~ truce-room: the program that is measured and attested. Built once per family of TEE; this build's family
- *is linked in ~ from room_family_*.c, so that a room for simulation cannot become one for hardware by an
- *argument.
- *~
- *~ The tour: start the query program's spawner, open the collector of evidence, connect the one ~ stream to the host, make keys and threads, lock ourselves in, announce ourselves, serve.
- *Nothing is opened after that. */
+/* truce-room: the program that is measured and attested. Built once per family of TEE; this build's family
+ * is linked in from room_family_*.c, so that a room for simulation cannot become one for hardware by an
+ * argument.
+ *
+ * The tour: start the query program's spawner, open the collector of evidence, connect the one stream to
+ * the host, make keys and threads, lock ourselves in, announce ourselves, serve. Nothing is opened after
+ * that. */
 #include "base/encode.h"
 #include "crypto/library.h"
 #include "room/room.h"
@@ -148,7 +149,8 @@ static fallible run_room(struct room *room)
     return room_serve(room);
 }
 
-static fallible run_serve(const struct options *options, const struct tee_place *place, struct spawner *spawner)
+static fallible run_serve(const struct options *options, const struct tee_place *place,
+                          struct spawner *spawner)
 {
     REQUIRE(options->host_socket != NULL, INVALID, "options.host");
     struct room room = {.world = world_of_system(),

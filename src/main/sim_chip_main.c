@@ -1,7 +1,8 @@
-/*~ truce-sim-chip: what stands for the hardware beside a simulated room: it measures, and signs what it measured.
- *~
- *~ The room starts it (src/tcb/tee/sim.c) as a process of its own, because a real chip's key and the way it measures are not
- *~ in what it measures either. It protects nothing. */
+/* truce-sim-chip: what stands for the hardware beside a simulated room: it measures, and signs what it
+ * measured.
+ *
+ * The room starts it (src/tcb/tee/sim.c) as a process of its own, because a real chip's key and the way it
+ * measures are not in what it measures either. It protects nothing. */
 #include "base/encode.h"
 #include "crypto/library.h"
 #include "edge/child.h"

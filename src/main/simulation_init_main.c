@@ -1,6 +1,6 @@
-/*~ truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` has
- *truce-sim-chip measure it and become this program, because making certificates needs X.509 and the room that
- *serves must not contain it. */
+/* truce-simulation-init FOLDER MEASUREMENT: makes the simulated TEE of a room. `truce-room-sim init` has
+ * truce-sim-chip measure it and become this program, because making certificates needs X.509 and the room
+ * that serves must not contain it. */
 #include "base/encode.h"
 #include "tee/sim_init.h"
 

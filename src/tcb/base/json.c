@@ -121,7 +121,8 @@ fallible json_get_bool(const json_t *object, const char *name, bool *out)
     return OK;
 }
 
-static fallible get_container(const json_t *object, const char *name, json_type type, const char *why, json_t **out)
+static fallible get_container(const json_t *object, const char *name, json_type type, const char *why,
+                              json_t **out)
 {
     json_t *value;
     TRY(json_get(object, name, &value));

@@ -26,7 +26,8 @@ static _Noreturn void become_program(const char *path, char *const arguments[], 
     _exit(126);
 }
 
-fallible child_start(const char *path, char *const arguments[], int socket_type, int *out_socket, pid_t *out_pid)
+fallible child_start(const char *path, char *const arguments[], int socket_type, int *out_socket,
+                     pid_t *out_pid)
 {
     int pair[2];
     REQUIRE(access(path, X_OK) == 0, UNAVAILABLE, "child.program");

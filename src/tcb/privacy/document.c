@@ -49,8 +49,8 @@ fallible document_verify_only(const struct jws *document, const struct key *key)
     return jws_verify(document, 0, key);
 }
 
-static fallible get_text_that(const json_t *object, const char *member, bool (*is)(struct text), const char *why,
-                              struct text *out)
+static fallible get_text_that(const json_t *object, const char *member, bool (*is)(struct text),
+                              const char *why, struct text *out)
 {
     struct text text;
     TRY(json_get_text(object, member, &text));

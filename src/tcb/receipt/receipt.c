@@ -59,8 +59,8 @@ static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate,
     json_t *inputs, *decision, *rules;
     TRY(document_set_array(predicate, "inputs", &inputs));
     rules = json_array();
-    decision = json_pack("{s:s,s:o,s:s%,s:s%}", "mode", "approved", "rules", rules, "vetter", TEXT_SIZED(facts->vetter),
-                         "engine", TEXT_SIZED(facts->engine));
+    decision = json_pack("{s:s,s:o,s:s%,s:s%}", "mode", "approved", "rules", rules, "vetter",
+                         TEXT_SIZED(facts->vetter), "engine", TEXT_SIZED(facts->engine));
     TRY(json_set(predicate, "decision", decision));
     for (size_t i = 0; i < query->read_count; i++) {
         TRY(add_input(inputs, facts->documents, &query->reads[i]));
@@ -132,8 +132,9 @@ static fallible set_predicate(struct arena *arena, json_t *statement, const stru
     TRY(set_inputs_and_decision(arena, predicate, facts, query));
     TRY(set_output(arena, predicate, facts, query));
     TRY(set_grants(predicate, documents));
-    TRY(json_set(predicate, "code", json_pack("{s:s%,s:s%}", "type", TEXT_SIZED(facts->code_type), "measurement",
-                                              TEXT_SIZED(facts->code_measurement))));
+    TRY(json_set(predicate, "code",
+                 json_pack("{s:s%,s:s%}", "type", TEXT_SIZED(facts->code_type), "measurement",
+                           TEXT_SIZED(facts->code_measurement))));
     TRY(set_attestation(predicate, facts));
     TRY(document_set_digest(predicate, "runtime_data", &facts->runtime_data));
     TRY(document_set_object(predicate, "time", &time));

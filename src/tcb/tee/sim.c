@@ -1,5 +1,6 @@
-/* Family `sim`: asks the simulated chip, over a socket in place of a device. The chip first says what it has measured; then
- * each 64 octets of report data are answered with report, chip's and root's certificate, each behind its u32 size. */
+/* Family `sim`: asks the simulated chip, over a socket in place of a device. The chip first says what it has
+ * measured; then each 64 octets of report data are answered with report, chip's and root's certificate, each
+ * behind its u32 size. */
 #include "tee/sim.h"
 
 #include "base/reader.h"

@@ -96,8 +96,7 @@ static fallible make_report(const struct sim_chip *chip, const uint8_t *report_d
     memcpy(report + 0x090, chip->measurement, TEE_MEASUREMENT_BYTES);
     uint8_t signature[KEY_SIGNATURE_BYTES_MAX];
     size_t size;
-    TRY(key_sign(&chip->key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature,
-                 &size));
+    TRY(key_sign(&chip->key, KEY_ES384, (struct bytes){report, REPORT_SIGNED_BYTES}, signature, &size));
     ASSERT(size == 96);
     put_scalar(report, REPORT_SIGNED_BYTES, signature);
     put_scalar(report, REPORT_SIGNED_BYTES + REPORT_SCALAR_BYTES, signature + 48);

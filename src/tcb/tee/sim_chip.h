@@ -1,8 +1,8 @@
-/* tee/sim_chip.h: what stands for the hardware in a simulation: it signs reports in the layout of SEV-SNP with a chip
- * key from a file, and names the measurement that it is given.
+/* tee/sim_chip.h: what stands for the hardware in a simulation: it signs reports in the layout of SEV-SNP
+ * with a chip key from a file, and names the measurement that it is given.
  *
- * Part of the program truce-sim-chip, a process of its own beside the room, as a chip is beside what runs on it. It
- * protects nothing; it lets everything around a TEE run and be tested. One thread. */
+ * Part of the program truce-sim-chip, a process of its own beside the room, as a chip is beside what runs on
+ * it. It protects nothing; it lets everything around a TEE run and be tested. One thread. */
 #pragma once
 
 #include "crypto/key.h"
