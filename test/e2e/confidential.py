@@ -332,7 +332,9 @@ class World(Stack):
         return [int(word) for word in text.split()]
 
     def spawner(self):
-        [pid] = self.children(self.processes["room"].pid)
+        """The query program; beside it the room has the simulated chip."""
+        [pid] = [pid for pid in self.children(self.processes["room"].pid)
+                 if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "truce-sim-chip"]
         return pid
 
     def engine_child(self, seconds=20):
