@@ -90,7 +90,7 @@ class Secrets:
 
     def add_keys_of(self, kind, *words):
         """What the reveal tool prints: keys in PKCS#8 by their secret numbers, others whole."""
-        lines = subprocess.run([REVEAL, kind, *words], check=True, capture_output=True, text=True).stdout.splitlines()
+        lines = subprocess.run([REVEAL, kind, *words], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
         for line in lines:
             name, text = line.rsplit(" ", 1)
             octets, name = bytes.fromhex(text), re.sub(r"[^a-z0-9:./-]", "_", name) + f"@{pathlib.Path(words[0]).name}"

@@ -1,6 +1,7 @@
 """Values are planted and keys are known: neither is found at the host, in a socket, a log, a core or an error text, when runs go
 well and when they do not."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import time
@@ -55,6 +57,16 @@ def query(name, sql, **changes):
             "seconds": 20, "memory_mb": 256, **changes}
 
 
+def copy_vault(folder, copy):
+    """A consistent copy of a vault that is running."""
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("state.db*"))
+    with contextlib.closing(sqlite3.connect(folder / "state.db")) as live, \
+            contextlib.closing(sqlite3.connect(copy / "state.db")) as still:
+        (copy / "state.db").chmod(0o600)
+        live.backup(still)
+
+
 def learn_secrets(world, secrets, data):
     secrets.add("granted", "CANARY-GRANTED")
     secrets.add("hidden", "CANARY-HIDDEN")
@@ -68,7 +80,7 @@ def learn_secrets(world, secrets, data):
         lines = secrets.add_keys_of("party", world.party_folder(party), world.passphrase_file, *folders)
         assert {line.split(":")[0] for line in lines} == {"private", "storage", "data"}
         copy = secrets.folder / f"vault-{party}"
-        shutil.copytree(world.service_folder(f"vault-{party}"), copy, dirs_exist_ok=True)
+        copy_vault(world.service_folder(f"vault-{party}"), copy)
         lines = secrets.add_keys_of("vault", copy)
         assert any(line.startswith("release:") for line in lines)
         # The vault keeps it in a file of its own, under the key of its state.
