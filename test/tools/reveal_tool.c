@@ -74,10 +74,12 @@ static fallible print_vault(struct arena *arena, const struct world *world, cons
     const char *key_path;
     const char *state_path;
     scoped_secret master_key = {0};
+    struct bytes octets; /* not a line of text: it may hold any octet */
     struct state *state;
     TRY(file_path(arena, folder, "master.key", &key_path));
     TRY(file_path(arena, folder, "state.db", &state_path));
-    TRY(file_read_secret(key_path, &master_key));
+    TRY(file_read(arena, key_path, &octets));
+    TRY(secret_from(octets, &master_key));
     print_secret("vault", TEXT("master"), &master_key);
     TRY(state_open(text_of(state_path), &master_key, world, &state));
     scoped_state_transaction transaction = {0};
