@@ -4,7 +4,6 @@
 planted values and the keys, and searches with test/tools/scan_tool.c.
 """
 import base64
-import ctypes
 import json
 import os
 import pathlib
@@ -15,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -25,7 +25,8 @@ TOOLS = BUILD / "test/tools"
 SCAN, REVEAL, HOSTILE = TOOLS / "scan-tool", TOOLS / "reveal-tool", TOOLS / "hostile-query"
 HEADER = struct.Struct("<IHHQ")
 REQUIRED = [TRUCE, SCAN, REVEAL, HOSTILE, *(PROGRAMS / name for name in (
-    "truce-query", "truce-seal-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip", "truce-simulation-init"))]
+    "truce-query", "truce-seal-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip",
+    "truce-simulation-init"))]
 missing = [str(path) for path in REQUIRED if not path.exists()]
 
 
@@ -140,7 +141,8 @@ def duckdb(*statements):
     """Runs statements in a plain DuckDB: the library of the query program, in a process of its own."""
     listed = subprocess.run(["ldd", PROGRAMS / "truce-query"], check=True, capture_output=True, text=True).stdout
     library = re.search(r"libduckdb\.so => (\S+)", listed).group(1)
-    subprocess.run(["/usr/bin/python3", "-c", DUCKDB_PROGRAM, library, *statements], check=True, timeout=120)
+    subprocess.run(["/usr/bin/python3", "-c", DUCKDB_PROGRAM, library, *statements], check=True, timeout=120,
+                   cwd=tempfile.gettempdir())
 
 
 DUCKDB_PROGRAM = """
@@ -331,17 +333,16 @@ class World(Stack):
         text = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
         return [int(word) for word in text.split()]
 
-    def spawner(self):
-        """The query program; beside it the room has the simulated chip."""
-        [pid] = [pid for pid in self.children(self.processes["room"].pid)
-                 if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "truce-sim-chip"]
+    def child_of_room(self, program):
+        """The process that the room has started: "truce-query", which is the spawner of engines, or "truce-sim-chip"."""
+        [pid] = [pid for pid in self.children(self.processes["room"].pid) if os.readlink(f"/proc/{pid}/exe").endswith(program)]
         return pid
 
     def engine_child(self, seconds=20):
         """The child that runs a query: the one that has the shared memory."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            for pid in self.children(self.spawner()):
+            for pid in self.children(self.child_of_room("truce-query")):
                 try:
                     maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
                 except OSError:

@@ -291,8 +291,8 @@ def test_the_engine_has_the_granted_columns_and_nothing_else(world, running):
     # The engine reads the granted columns and has the text, so the search sees what is there.
     assert {"granted", "sealed"} <= hits
     assert {hit for hit in hits if not hit.startswith(("granted", "sealed"))} == set()
-    spawner = {hit for hit, _ in world.secrets.search([f"pid:{world.spawner()}"])}
-    assert spawner == set()
+    for program in ("truce-query", "truce-sim-chip"):
+        assert world.secrets.search([f"pid:{world.child_of_room(program)}"]) == set()
     check_memory(world)
     check_nothing_leaked(world)
     room = {hit.split("~")[0] for hit, _ in world.secrets.search([f"pid:{world.processes['room'].pid}"])}
@@ -301,7 +301,7 @@ def test_the_engine_has_the_granted_columns_and_nothing_else(world, running):
 
 def test_no_process_of_the_room_leaves_a_core(world, tmp_path, running):
     run, child = running
-    room, spawner = world.processes["room"], world.spawner()
+    room, spawner = world.processes["room"], world.child_of_room("truce-query")
     assert limits_of(room.pid) == limits_of(child) == ("0", "0")
     control = subprocess.Popen(["/usr/bin/sleep", "60"], cwd=tmp_path)
     has_cores = crash(control.pid, tmp_path) != set()
