@@ -27,6 +27,7 @@ void arena_release(struct arena *arena)
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;
+        explicit_bzero(block->data, block->used); /* parameters and texts of a run may have been here */
         free(block);
         block = next;
     }

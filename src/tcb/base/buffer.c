@@ -14,6 +14,9 @@ void buffer_release(struct buffer *buffer)
     if (buffer == NULL) {
         return;
     }
+    if (buffer->data != NULL) {
+        explicit_bzero(buffer->data, buffer->capacity); /* rows and results pass through buffers */
+    }
     free(buffer->data);
     *buffer = (struct buffer){0};
 }
