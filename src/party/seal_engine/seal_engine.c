@@ -18,12 +18,20 @@ enum {
     PROGRESS_MS = 500,
 };
 
+/* A Parquet file of the source: its place in the list, and how many rows it has. */
+struct file_rows {
+    uint64_t index;
+    uint64_t rows;
+};
+
 struct seal_engine {
     int stream;
     struct engine duckdb;
     bool opened;
     struct buffer message; /* the engine's words about the last failure */
     struct buffer columns; /* the quoted names, comma-separated */
+    struct buffer scan;    /* SELECT … FROM the Parquet files, whose rows have places; empty for others */
+    struct buffer files;   /* struct file_rows of each of them that has rows, in order */
     uint64_t written;
     /* Progress frames come from another thread: a lock keeps frames whole. */
     pthread_mutex_t lock;
@@ -113,16 +121,35 @@ static fallible statement_do(struct seal_engine *self, struct text statement)
     return statement_run(self, statement, &result);
 }
 
-/* One row of unsigned integers. */
-static fallible numbers_ask(struct seal_engine *self, struct text statement, uint64_t *out, size_t count)
+/* Rows of `columns` unsigned integers each, appended to `out` one after the other. */
+static fallible numbers_ask(struct seal_engine *self, struct text statement, size_t columns,
+                            struct buffer *out)
 {
     scoped_duckdb_result result = {0};
     TRY(statement_run(self, statement, &result));
-    scoped_duckdb_chunk chunk = duckdb_fetch_chunk(result);
-    REQUIRE(chunk != NULL && duckdb_data_chunk_get_size(chunk) == 1, INTERNAL, "seal_engine.numbers");
-    for (size_t i = 0; i < count; i++) {
-        out[i] = *(const uint64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, i));
+    for (;;) {
+        scoped_duckdb_chunk chunk = duckdb_fetch_chunk(result);
+        idx_t rows = chunk == NULL ? 0 : duckdb_data_chunk_get_size(chunk);
+        for (idx_t i = 0; i < rows; i++) {
+            for (size_t j = 0; j < columns; j++) {
+                const uint64_t *cells = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, j));
+                TRY(buffer_add(out, (struct bytes){(const uint8_t *)&cells[i], sizeof *cells}));
+            }
+        }
+        if (rows == 0) {
+            return OK;
+        }
     }
+}
+
+/* The same where one row is certain. */
+static fallible row_ask(struct seal_engine *self, struct text statement, uint64_t *out, size_t count)
+{
+    scoped_buffer row;
+    buffer_init(&row, count * sizeof *out);
+    TRY(numbers_ask(self, statement, count, &row));
+    REQUIRE(row.size == count * sizeof *out, INTERNAL, "seal_engine.numbers");
+    memcpy(out, row.data, row.size);
     return OK;
 }
 
@@ -133,7 +160,6 @@ static fallible files_text(json_t *source, struct text reader, const char *optio
     json_t *files = NULL;
     TRY(json_get_array(source, "files", &files));
     REQUIRE(json_array_size(files) >= 1, INVALID, "seal_engine.files.none");
-    TRY(buffer_add_text(out, TEXT("SELECT * FROM ")));
     TRY(buffer_add_text(out, reader));
     TRY(buffer_add_text(out, TEXT("([")));
     for (size_t i = 0; i < json_array_size(files); i++) {
@@ -147,7 +173,7 @@ static fallible files_text(json_t *source, struct text reader, const char *optio
     return buffer_add_text(out, TEXT(")"));
 }
 
-/* The source as one SELECT; `*out_in_place` where it need not be materialised. */
+/* What stands in FROM for the source; `*out_in_place` where it need not be materialised. */
 static fallible source_text(json_t *source, struct buffer *out, bool *out_in_place)
 {
     *out_in_place = false;
@@ -157,7 +183,9 @@ static fallible source_text(json_t *source, struct buffer *out, bool *out_in_pla
         while (sql.size > 0 && strchr("; \t\r\n", sql.data[sql.size - 1]) != NULL) {
             sql.size--;
         }
-        return buffer_add_text(out, sql);
+        TRY(buffer_add_text(out, TEXT("(")));
+        TRY(buffer_add_text(out, sql));
+        return buffer_add_text(out, TEXT("\n)")); /* on a line of its own: the query may end in a comment */
     }
     struct text format;
     TRY(json_get_text(source, "format", &format));
@@ -227,15 +255,16 @@ static fallible column_add(struct seal_engine *self, struct arena *arena, duckdb
     return json_set_text(column, "type", text_of(sealed));
 }
 
+/* `source` is what stands in FROM; `select` becomes the SELECT over it that is sealed. */
 static fallible source_describe(struct seal_engine *self, struct text source, struct buffer *select,
                                 json_t *schema)
 {
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES_MAX);
-    const char *text = NULL;
-    TRY(arena_cstring(&arena, source, &text));
+    struct text all;
+    TRY(arena_printf(&arena, &all, "SELECT * FROM %.*s AS source", TEXT_ARGS(source)));
     scoped_duckdb_statement prepared = NULL;
-    if (duckdb_prepare(self->duckdb.connection, text, &prepared) != DuckDBSuccess) {
+    if (duckdb_prepare(self->duckdb.connection, all.data, &prepared) != DuckDBSuccess) {
         message_keep(self, duckdb_prepare_error(prepared));
         return FAIL(INVALID, "seal_engine.source");
     }
@@ -244,9 +273,37 @@ static fallible source_describe(struct seal_engine *self, struct text source, st
     for (idx_t i = 0; i < count; i++) {
         TRY(column_add(self, &arena, prepared, i, select, schema));
     }
-    TRY(buffer_add_text(select, TEXT(" FROM (\n")));
+    TRY(buffer_add_text(select, TEXT(" FROM ")));
     TRY(buffer_add_text(select, source));
-    return buffer_add_text(select, TEXT("\n) AS source"));
+    return buffer_add_text(select, TEXT(" AS source"));
+}
+
+/* The engine knows the place of every row in Parquet files, in columns that a file's own of that name would
+ * hide. */
+static bool rows_have_places(const json_t *schema)
+{
+    size_t index;
+    json_t *column;
+    json_array_foreach (schema, index, column) {
+        const char *name = json_string_value(json_object_get(column, "name"));
+        if (strcasecmp(name, "file_index") == 0 || strcasecmp(name, "file_row_number") == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Remembers how to reach the rows of Parquet files by their place, so that a part reads its own row groups
+ * only. */
+static fallible places_keep(struct seal_engine *self, struct text source, struct text select)
+{
+    scoped_buffer count;
+    buffer_init(&count, STATEMENT_BYTES_MAX);
+    TRY(buffer_add_text(&count, TEXT("SELECT CAST(file_index AS UBIGINT), CAST(count(*) AS UBIGINT) FROM ")));
+    TRY(buffer_add_text(&count, source));
+    TRY(buffer_add_text(&count, TEXT(" GROUP BY 1 ORDER BY 1")));
+    TRY(numbers_ask(self, buffer_text(&count), 2, &self->files));
+    return buffer_add_text(&self->scan, select);
 }
 
 static fallible engine_start(struct seal_engine *self, json_t *request)
@@ -278,6 +335,8 @@ static fallible op_open(struct seal_engine *self, json_t *request)
     buffer_init(&select, STATEMENT_BYTES_MAX);
     self->opened = false;
     buffer_clear(&self->columns);
+    buffer_clear(&self->scan);
+    buffer_clear(&self->files);
     TRY(json_get_object(request, "source", &source));
     TRY(engine_start(self, request));
     TRY(source_text(source, &text, &in_place));
@@ -290,7 +349,10 @@ static fallible op_open(struct seal_engine *self, json_t *request)
     TRY(source_describe(self, buffer_text(&text), &select, schema));
     TRY(buffer_add_text(&create, buffer_text(&select)));
     TRY(statement_do(self, buffer_text(&create)));
-    TRY(numbers_ask(self, TEXT("SELECT count(*) FROM data"), &rows, 1));
+    TRY(row_ask(self, TEXT("SELECT CAST(count(*) AS UBIGINT) FROM data"), &rows, 1));
+    if (in_place && rows_have_places(schema)) {
+        TRY(places_keep(self, buffer_text(&text), buffer_text(&select)));
+    }
     TRY(json_set_i64(answer, "rows", (int64_t)rows));
     self->opened = true;
     return json_send(self, SEAL_ENGINE_FRAME_SCHEMA, answer);
@@ -298,8 +360,34 @@ static fallible op_open(struct seal_engine *self, json_t *request)
 
 /* ---- part and check ---- */
 
+/* Rows of Parquet files by their place, each file's after the one before. */
+static fallible placed_rows_text(struct seal_engine *self, uint64_t first, uint64_t count, struct buffer *out)
+{
+    const struct file_rows *files = (const struct file_rows *)(const void *)self->files.data;
+    uint64_t last = count > UINT64_MAX - first ? UINT64_MAX : first + count;
+    uint64_t start = 0;
+    bool any = false;
+    for (size_t i = 0; i < self->files.size / sizeof *files; i++) {
+        uint64_t end = start + files[i].rows;
+        if (start < last && end > first) {
+            TRY(buffer_add_text(out, any ? TEXT(" UNION ALL ") : (struct text){0}));
+            TRY(buffer_add_text(out, buffer_text(&self->scan)));
+            TRY(buffer_printf(
+                out, " WHERE file_index = %llu AND file_row_number >= %llu AND file_row_number < %llu",
+                (unsigned long long)files[i].index, (unsigned long long)(first > start ? first - start : 0),
+                (unsigned long long)((last < end ? last : end) - start)));
+            any = true;
+        }
+        start = end;
+    }
+    return any ? OK : buffer_add_text(out, TEXT("SELECT * FROM data LIMIT 0"));
+}
+
 static fallible rows_text(struct seal_engine *self, uint64_t first, uint64_t count, struct buffer *out)
 {
+    if (self->scan.size > 0) {
+        return placed_rows_text(self, first, count, out);
+    }
     TRY(buffer_add_text(out, TEXT("SELECT ")));
     TRY(buffer_add_text(out, buffer_text(&self->columns)));
     return buffer_printf(out, " FROM data LIMIT %llu OFFSET %llu", (unsigned long long)count,
@@ -318,7 +406,7 @@ static fallible rows_hash(struct seal_engine *self, uint64_t first, uint64_t cou
                         TEXT("))), 0::UBIGINT) FROM (SELECT row_number() OVER () AS place, * FROM (")));
     TRY(rows_text(self, first, count, &text));
     TRY(buffer_add_text(&text, TEXT("))")));
-    TRY(numbers_ask(self, buffer_text(&text), numbers, 2));
+    TRY(row_ask(self, buffer_text(&text), numbers, 2));
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)numbers[1]);
     TRY(json_set_i64(answer, "rows", (int64_t)numbers[0]));
     return json_set_text(answer, "hash", text_of(hex));
@@ -421,6 +509,8 @@ int seal_engine_serve(int stream)
     buffer_init(&payload, REQUEST_BYTES_MAX);
     buffer_init(&self.message, MESSAGE_BYTES_MAX);
     buffer_init(&self.columns, STATEMENT_BYTES_MAX);
+    buffer_init(&self.scan, STATEMENT_BYTES_MAX);
+    buffer_init(&self.files, STATEMENT_BYTES_MAX);
     struct result served = OK;
     uint8_t kind = 0;
     while (result_is_ok(served)) {
@@ -436,5 +526,7 @@ int seal_engine_serve(int stream)
     engine_close(&self.duckdb);
     buffer_release(&self.message);
     buffer_release(&self.columns);
+    buffer_release(&self.scan);
+    buffer_release(&self.files);
     return served.code == RESULT_NOT_FOUND ? 0 : 1;
 }

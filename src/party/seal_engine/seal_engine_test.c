@@ -168,6 +168,87 @@ static void files_of_each_format_are_read(void **state)
     assert_int_equal(rmdir(folder), 0); /* nothing else was written */
 }
 
+/* The hash of some rows of what is open. */
+static void check_rows(struct harness_party *party, size_t first, size_t count, char out_hash[32])
+{
+    char request[128];
+    scoped_json *answer = NULL;
+    snprintf(request, sizeof request, "{\"op\":\"check\",\"first\":%zu,\"count\":%zu}", first, count);
+    assert_int_equal(ask(party, request, NULL, &answer), SEAL_ENGINE_FRAME_END);
+    assert_int_equal(json_integer_value(json_object_get(answer, "rows")), count);
+    snprintf(out_hash, 32, "%s", json_string_value(json_object_get(answer, "hash")));
+}
+
+/* What the engine writes of the open source goes to a file. */
+static void write_part(struct harness_party *party, const char *path, size_t first, size_t count)
+{
+    char request[160];
+    scoped_json *answer = NULL;
+    scoped_buffer data;
+    buffer_init(&data, 64 << 20);
+    snprintf(
+        request, sizeof request,
+        "{\"op\":\"part\",\"first\":%zu,\"count\":%zu,\"row_group_rows\":2048,\"compression\":\"snappy\"}",
+        first, count);
+    assert_int_equal(ask(party, request, &data, &answer), SEAL_ENGINE_FRAME_END);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data.data, 1, data.size, file), data.size);
+    fclose(file);
+}
+
+/* A range of rows of several Parquet files is that of the rows one after the other, also where a file is
+ * empty, where a range begins and ends within files, and where columns hide the places that the engine knows.
+ */
+static void parquet_files_are_read_by_place(void **state)
+{
+    static const char *const sources[] = {
+        "SELECT i AS id, 'row ' || i AS t FROM range(30000) r(i) ORDER BY i * 7919 % 30011",
+        "SELECT i AS File_Index, 'row ' || i AS t FROM range(30000) r(i) ORDER BY i * 7919 % 30011",
+    };
+    static const size_t ends[] = {0, 9000, 9000, 9001, 30000};
+    static const struct {
+        size_t first;
+        size_t count;
+    } ranges[] = {{0, 30000}, {0, 9000}, {8999, 3}, {9000, 1}, {5000, 20000}, {29999, 1}, {30000, 0}};
+    (void)state;
+    char folder[] = "/tmp/unsealed-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
+        struct harness_party party;
+        scoped_json *schema = NULL;
+        scoped_json *answer = NULL;
+        char paths[4][64];
+        char request[512];
+        char want[sizeof ranges / sizeof *ranges][32];
+        harness_party_start(&party);
+        open_sql(&party, sources[k], SEAL_ENGINE_FRAME_SCHEMA, &schema);
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+            check_rows(&party, ranges[i].first, ranges[i].count, want[i]);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(paths[i], sizeof paths[i], "%s/%zu.parquet", folder, i);
+            write_part(&party, paths[i], ends[i], ends[i + 1] - ends[i]);
+        }
+        snprintf(
+            request, sizeof request,
+            "{\"op\":\"open\",\"source\":{\"files\":[\"%s\",\"%s\",\"%s\",\"%s\"],\"format\":\"parquet\"}}",
+            paths[0], paths[1], paths[2], paths[3]);
+        assert_int_equal(ask(&party, request, NULL, &answer), SEAL_ENGINE_FRAME_SCHEMA);
+        assert_int_equal(json_integer_value(json_object_get(answer, "rows")), 30000);
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+            char hash[32];
+            check_rows(&party, ranges[i].first, ranges[i].count, hash);
+            assert_string_equal(hash, want[i]);
+        }
+        harness_party_stop(&party);
+        for (size_t i = 0; i < 4; i++) {
+            unlink(paths[i]);
+        }
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void mistakes_are_told(void **state)
 {
     static const struct {
@@ -209,6 +290,7 @@ int main(void)
         cmocka_unit_test(parts_keep_the_order_and_hash_as_checked),
         cmocka_unit_test(the_hash_sees_the_order),
         cmocka_unit_test(files_of_each_format_are_read),
+        cmocka_unit_test(parquet_files_are_read_by_place),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
