@@ -37,6 +37,7 @@ struct seal_engine {
     pthread_mutex_t lock;
     pthread_cond_t done;
     bool working;
+    bool quiet; /* what is left of this request is not told: a bar does not go back */
 };
 
 static fallible frame_send(struct seal_engine *self, uint8_t kind, struct bytes payload)
@@ -99,7 +100,7 @@ static fallible statement_run(struct seal_engine *self, struct text statement, d
     TRY(arena_cstring(&arena, statement, &text));
     pthread_t teller;
     self->working = true;
-    bool telling = pthread_create(&teller, NULL, progress_tell, self) == 0;
+    bool telling = !self->quiet && pthread_create(&teller, NULL, progress_tell, self) == 0;
     duckdb_state state = duckdb_query(self->duckdb.connection, text, out);
     pthread_mutex_lock(&self->lock);
     self->working = false;
@@ -321,7 +322,11 @@ static fallible engine_start(struct seal_engine *self, json_t *request)
     struct engine_options options = {
         .files = ENGINE_FILES_LOCAL, .threads = (unsigned)threads, .memory_bytes = memory_mb << 20};
     engine_close(&self->duckdb);
-    return engine_open(&options, &self->duckdb);
+    TRY(engine_open(&options, &self->duckdb));
+    /* The engine counts its progress only for a bar, which it need not draw. */
+    TRY(engine_execute(&self->duckdb, TEXT("SET enable_progress_bar=true")));
+    TRY(engine_execute(&self->duckdb, TEXT("SET enable_progress_bar_print=false")));
+    return engine_execute(&self->duckdb, TEXT("SET progress_bar_time=0"));
 }
 
 static fallible op_open(struct seal_engine *self, json_t *request)
@@ -442,6 +447,7 @@ static fallible op_part(struct seal_engine *self, json_t *request)
                       TEXT_ARGS(compression), (unsigned long long)group));
     self->written = 0;
     TRY(statement_do(self, buffer_text(&text)));
+    self->quiet = true;
     scoped_json *answer = json_object();
     TRY(rows_hash(self, first, count, answer));
     TRY(json_set_i64(answer, "size", (int64_t)self->written));
@@ -519,6 +525,7 @@ int seal_engine_serve(int stream)
             break;
         }
         buffer_clear(&self.message);
+        self.quiet = false;
         struct result result = kind == SEAL_ENGINE_FRAME_REQUEST ? request_serve(&self, buffer_view(&payload))
                                                                  : FAIL(INVALID, "seal_engine.frame");
         served = result_is_ok(result) ? OK : refusal_send(&self, result);
