@@ -174,6 +174,10 @@ def high_s(world, receipt):
     receipt["signatures"][0]["sig"] = base64.b64encode(forge.der_of(raw)).decode()
 
 
+def other_key_id(world, receipt):
+    receipt["signatures"][0]["keyid"] = world.room.receipt.kid[:-1] + "x"
+
+
 def twice(world, receipt):
     receipt["signatures"].append(receipt["signatures"][0])
 
@@ -187,6 +191,7 @@ ENVELOPES = [
     Party("another payload type", envelope(of_other_type), "invalid: receipt.payload_type"),
     Party("signature over another payload type", signed_for_other_type, "untrusted: receipt.signature"),
     Party("signature with high s", envelope(high_s), "untrusted: receipt.signature"),
+    Party("key id of another key", envelope(other_key_id), "untrusted: receipt.key_id"),
     Party("signature twice", envelope(twice), "invalid: receipt.signatures"),
     Party("no signature", envelope(lambda world, receipt: receipt.update(signatures=[])),
           "invalid: receipt.signatures"),

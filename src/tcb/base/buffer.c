@@ -33,8 +33,13 @@ fallible buffer_extend(struct buffer *buffer, size_t size, uint8_t **out)
     if (need > buffer->capacity) {
         size_t doubled = buffer->capacity < 256 ? 256 : buffer->capacity * 2;
         size_t capacity = doubled > need ? doubled : need;
-        uint8_t *data = realloc(buffer->data, capacity);
+        uint8_t *data = malloc(capacity); /* realloc would leave what it held unwiped */
         REQUIRE(data != NULL, NO_MEMORY, "buffer.grow");
+        if (buffer->data != NULL) {
+            memcpy(data, buffer->data, buffer->size);
+            explicit_bzero(buffer->data, buffer->capacity);
+            free(buffer->data);
+        }
         buffer->data = data;
         buffer->capacity = capacity;
     }

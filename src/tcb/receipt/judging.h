@@ -19,6 +19,7 @@ struct judging {
     json_t *statement; /* owned; untrusted until its signature holds */
     struct bytes payload;
     struct bytes signature_der;
+    struct text key_id;
 
     struct bundle documents;
     struct bytes runtime_octets;

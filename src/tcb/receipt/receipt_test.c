@@ -104,6 +104,7 @@ static const struct {
     /* the envelope */
     {{STAGE_BUNDLE, "/receipt/payloadType", "\"text/plain\""}, "receipt.payload_type"},
     {{STAGE_BUNDLE, "/receipt/signatures/0/sig", "\"AAAA\""}, "signature.der"},
+    {{STAGE_BUNDLE, "/receipt/signatures/0/keyid", "\"another\""}, "receipt.key_id"},
     {{STAGE_BUNDLE, "/receipt/signatures/0", NULL}, "receipt.signatures"},
     {{STAGE_BUNDLE, "/receipt/payload", "\"e30=\""}, "receipt.signature"},
     {{STAGE_BUNDLE, "/receipt/payload", "\"eyB9\""}, "receipt.not_canonical"},

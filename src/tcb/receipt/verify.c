@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "crypto/signature_der.h"
+#include "jose/jws.h"
 
 static void judging_release(struct judging *judging)
 {
@@ -32,7 +33,7 @@ static fallible open_bundle(struct judging *judging, struct bytes untrusted_bund
     return OK;
 }
 
-/* DSSE: standard base64, one signature. The key comes from the runtime data; `keyid` is only a hint. */
+/* DSSE: standard base64, one signature. The key comes from the runtime data; `keyid` must then name it. */
 static fallible open_envelope(struct judging *judging)
 {
     static const char *const members[] = {"payload", "payloadType", "signatures", NULL};
@@ -47,6 +48,7 @@ static fallible open_envelope(struct judging *judging)
     REQUIRE(text_is(type, RECEIPT_PAYLOAD_TYPE), INVALID, "receipt.payload_type");
     REQUIRE(json_array_size(signatures) == 1, INVALID, "receipt.signatures");
     TRY(json_only(judging->arena, json_array_get(signatures, 0), signature_members));
+    TRY(json_get_text(json_array_get(signatures, 0), "keyid", &judging->key_id));
     TRY(json_get_text(json_array_get(signatures, 0), "sig", &signature));
     TRY(decode_base64(judging->arena, payload, &judging->payload));
     TRY(decode_base64(judging->arena, signature, &judging->signature_der));
@@ -132,12 +134,16 @@ static fallible check_signature(struct judging *judging)
     scoped_buffer covered;
     buffer_init(&covered, RECEIPT_BUNDLE_SIZE_MAX);
     uint8_t signature[SIGNATURE_RAW_BYTES];
+    struct text key_id;
     TRY(signature_from_der(judging->signature_der, signature));
     TRY(receipt_dsse_encoding(TEXT(RECEIPT_PAYLOAD_TYPE), judging->payload, &covered));
     struct result result =
         key_verify(&judging->runtime.receipt_key, KEY_ES256, buffer_view(&covered), BYTES_OF(signature));
     REQUIRE(result.code != RESULT_UNTRUSTED, UNTRUSTED, "receipt.signature");
-    return result;
+    TRY(result);
+    TRY(jws_kid(judging->arena, &judging->runtime.receipt_key, &key_id));
+    REQUIRE(text_equal(judging->key_id, key_id), UNTRUSTED, "receipt.key_id");
+    return OK;
 }
 
 static fallible judge(struct judging *judging, struct bytes untrusted_bundle)
