@@ -5,12 +5,15 @@
 
 static fallible open_vetter(struct invocation *invocation, struct vetter_program *program, struct vetter *out)
 {
-    const char *path;
-    TRY(process_find(invocation->arena, invocation->surroundings.programs, "truce-query", &path));
-    struct result result = vetter_program_open(program, path, out);
+    const char *query;
+    const char *template_engine;
+    const char *folder = invocation->surroundings.programs;
+    TRY(process_find(invocation->arena, folder, "truce-query", &query));
+    TRY(process_find(invocation->arena, folder, "truce-template-engine", &template_engine));
+    struct result result = vetter_program_open(program, query, template_engine, out);
     if (!result_is_ok(result)) {
         return invocation_advise(invocation, result, "Queries are vetted by %s, which cannot be started.",
-                                 path);
+                                 query);
     }
     return OK;
 }

@@ -243,10 +243,14 @@ static uint64_t rows_allowed(struct work *work, const struct contract_query *que
 static fallible add_query(struct work *work, const struct specification_query *source,
                           struct contract_query *query)
 {
+    const struct vetter *vetter = work->sources->vetter;
     scoped_json *request = json_object();
     scoped_json *answer = NULL;
+    struct text complete;
     TRY(make_request(work, source, request));
-    TRY(work->sources->vetter->ask(work->sources->vetter->self, work->arena, request, &answer));
+    TRY(vetter->complete(vetter->self, work->arena, request, &complete));
+    TRY(json_set_text(request, "sql", complete));
+    TRY(vetter->ask(vetter->self, work->arena, request, &answer));
     query->name = source->name;
     TRY(take_copy(work, json_object_get(answer, "canonical"), &query->sql));
     TRY(take_reads(work, answer, query));

@@ -9,7 +9,7 @@ static const struct {
     bool is_signed;
     bool may_leave;
 } kinds[COLUMN_KIND_COUNT] = {
-    [COLUMN_BOOLEAN] = {"BOOLEAN"},
+    [COLUMN_BOOLEAN] = {"BOOLEAN", 1},
     [COLUMN_TINYINT] = {"TINYINT", 8, true, true},
     [COLUMN_SMALLINT] = {"SMALLINT", 16, true, true},
     [COLUMN_INTEGER] = {"INTEGER", 32, true, true},
@@ -89,6 +89,32 @@ enum verdict column_type_may_leave(struct column_type type)
 {
     bool known = type.kind > COLUMN_NONE && type.kind < COLUMN_KIND_COUNT;
     return known && kinds[type.kind].may_leave ? VERDICT_ALLOW : VERDICT_DENY;
+}
+
+/* Digits before the point that a value of the type may have, -1 where it is no exact number. */
+static int whole_digits(struct column_type type)
+{
+    int bits = kinds[type.kind].bits - kinds[type.kind].is_signed;
+    return type.kind == COLUMN_DECIMAL ? type.precision - type.scale
+           : bits == 0                 ? -1
+                                       : bits * 30103 / 100000 + 1; /* the logarithm of 2 */
+}
+
+bool column_type_holds(struct column_type type, struct column_type other)
+{
+    int digits = whole_digits(other);
+    switch (type.kind) {
+    case COLUMN_VARCHAR:
+        return true;
+    case COLUMN_DOUBLE:
+        return digits >= 0 || other.kind == COLUMN_FLOAT;
+    case COLUMN_DECIMAL:
+        return digits >= 0 && digits <= whole_digits(type) && other.scale <= type.scale;
+    default:
+        return other.kind != COLUMN_DECIMAL && digits >= 0 &&
+               kinds[other.kind].bits < kinds[type.kind].bits &&
+               (kinds[type.kind].is_signed || !kinds[other.kind].is_signed);
+    }
 }
 
 bool column_name_is_valid(struct text name)

@@ -55,6 +55,10 @@ bool column_type_equal(struct column_type left, struct column_type right);
  * is not among them because its sums depend on the order of execution. */
 enum verdict column_type_may_leave(struct column_type type);
 
+/* Whether a conversion of any value of `other`, another type, to the type works: exact numbers to wider ones,
+ * numbers to DOUBLE, everything to VARCHAR. */
+bool column_type_holds(struct column_type type, struct column_type other);
+
 /* 1 to 128 octets of UTF-8 on one line: no control characters. */
 bool column_name_is_valid(struct text name);
 

@@ -9,11 +9,6 @@ enum { AST_BYTES_MAX = 16 << 20 };
 static const char wide_open[] = "{\"u64\":\"";
 static const char wide_close[] = "\"}";
 
-static bool is_digit(char character)
-{
-    return character >= '0' && character <= '9';
-}
-
 /* The length of the string literal at `text`, quotes included. */
 static size_t literal_size(struct text text)
 {
@@ -24,45 +19,39 @@ static size_t literal_size(struct text text)
     return i < text.size ? i + 1 : text.size;
 }
 
-static size_t digits_size(struct text text)
+/* The length of the run of characters at `text` that numbers are made of. */
+static size_t number_size(struct text text)
 {
+    static const char numeric[] = "0123456789+-.eE";
     size_t i = 0;
-    while (i < text.size && is_digit(text.data[i])) {
+    while (i < text.size && memchr(numeric, text.data[i], sizeof numeric - 1) != NULL) {
         i++;
     }
     return i;
 }
 
-static bool is_wide(struct text digits, char after, bool negative)
+/* An integer of so many digits that it may not fit 64 bits with a sign. */
+static bool is_wide(struct text token)
 {
-    struct text greatest = TEXT("9223372036854775807");
-    bool integer = after != '.' && after != 'e' && after != 'E';
-    return integer && !negative && digits.size >= greatest.size &&
-           (digits.size > greatest.size || memcmp(digits.data, greatest.data, greatest.size) > 0);
+    bool integer = token.data[0] != '"';
+    for (size_t i = 0; i < token.size; i++) {
+        integer = integer && strchr(".eE", token.data[i]) == NULL;
+    }
+    return integer && token.size > 18;
 }
 
 fallible ast_decode(struct text text, json_t **out)
 {
     scoped_buffer safe;
     buffer_init(&safe, AST_BYTES_MAX);
-    size_t i = 0;
-    while (i < text.size) {
-        struct text left = {text.data + i, text.size - i};
-        size_t size = 1;
-        bool wide = false;
-        if (left.data[0] == '"') {
-            size = literal_size(left);
-        } else if (is_digit(left.data[0])) {
-            bool fraction = i > 0 && text.data[i - 1] == '.';
-            size = digits_size(left);
-            wide =
-                !fraction && is_wide((struct text){left.data, size}, size < left.size ? left.data[size] : ' ',
-                                     i > 0 && text.data[i - 1] == '-');
-        }
+    while (text.size > 0) {
+        size_t size = text.data[0] == '"' ? literal_size(text) : number_size(text);
+        struct text token = {text.data, size > 0 ? size : 1};
+        bool wide = is_wide(token);
         TRY(buffer_add_text(&safe, wide ? text_of(wide_open) : (struct text){0}));
-        TRY(buffer_add_text(&safe, (struct text){left.data, size}));
+        TRY(buffer_add_text(&safe, token));
         TRY(buffer_add_text(&safe, wide ? text_of(wide_close) : (struct text){0}));
-        i += size;
+        text = (struct text){text.data + token.size, text.size - token.size};
     }
     return json_decode(buffer_view(&safe), out);
 }
@@ -75,16 +64,12 @@ fallible ast_encode(struct arena *arena, const json_t *value, struct text *out)
     TRY(json_encode_text(arena, value, &safe));
     /* A quote inside a JSON string is escaped, so this pattern is never within one. */
     while (safe.size > 0) {
-        struct text open = text_of(wide_open);
-        if (text_starts_with(safe, open)) {
-            size_t size = digits_size((struct text){safe.data + open.size, safe.size - open.size});
-            TRY(buffer_add_text(&text, (struct text){safe.data + open.size, size}));
-            size += open.size + sizeof wide_close - 1;
-            safe = (struct text){safe.data + size, safe.size - size};
-        } else {
-            TRY(buffer_add_byte(&text, (uint8_t)safe.data[0]));
-            safe = (struct text){safe.data + 1, safe.size - 1};
-        }
+        size_t open = text_starts_with(safe, text_of(wide_open)) ? sizeof wide_open - 1 : 0;
+        struct text left = {safe.data + open, safe.size - open};
+        struct text token = {left.data, open > 0 ? number_size(left) : 1};
+        size_t size = open + token.size + (open > 0 ? sizeof wide_close - 1 : 0);
+        TRY(buffer_add_text(&text, token));
+        safe = (struct text){safe.data + size, safe.size - size};
     }
     return arena_copy_text(arena, buffer_text(&text), out);
 }
@@ -96,21 +81,16 @@ fallible ast_parse(struct engine *engine, struct arena *arena, struct text sql, 
     return ast_decode(answer, out_answer);
 }
 
-fallible ast_print(struct engine *engine, struct arena *arena, json_t *node, struct text *out)
+fallible ast_print_checked(struct engine *engine, struct arena *arena, json_t *node, struct text *out)
 {
     scoped_json *all =
         json_pack("{s:b,s:[{s:O,s:[]}]}", "error", 0, "statements", "node", node, "named_param_map");
+    scoped_json *answer = NULL;
+    struct text tree;
     struct text text;
     REQUIRE(all != NULL, NO_MEMORY, "ast.memory");
-    TRY(ast_encode(arena, all, &text));
-    return engine_ask(engine, arena, "SELECT json_deserialize_sql(CAST($1 AS JSON))", text, out);
-}
-
-fallible ast_print_checked(struct engine *engine, struct arena *arena, json_t *node, struct text *out)
-{
-    struct text text;
-    scoped_json *answer = NULL;
-    TRY(ast_print(engine, arena, node, &text));
+    TRY(ast_encode(arena, all, &tree));
+    TRY(engine_ask(engine, arena, "SELECT json_deserialize_sql(CAST($1 AS JSON))", tree, &text));
     TRY(ast_parse(engine, arena, text, &answer));
     json_t *statements = json_object_get(answer, "statements");
     REQUIRE(json_array_size(statements) == 1, UNTRUSTED, "ast.round_trip");
@@ -242,38 +222,20 @@ bool ast_is_aggregate(const json_t *expression)
     return false;
 }
 
-struct search {
-    bool (*is)(const json_t *expression);
-    bool found;
-};
-
-static fallible search_visit(void *self, json_t *child, json_t **out_replacement)
+static fallible aggregate_visit(void *self, json_t *expression, json_t **out_replacement)
 {
     (void)out_replacement;
-    struct search *search = self;
-    search->found = search->found || search->is(child);
-    return search->found ? OK : ast_children(child, &(struct ast_visitor){search, search_visit});
-}
-
-static bool has(const json_t *expression, bool (*is)(const json_t *))
-{
-    struct search search = {is, is(expression)};
-    if (!search.found) {
-        /* The visitor replaces nothing, so the tree stays as it is and nothing can fail. */
-        ASSERT(result_is_ok(
-            ast_children((json_t *)(uintptr_t)expression, &(struct ast_visitor){&search, search_visit})));
-    }
-    return search.found;
+    bool *found = self;
+    *found = *found || ast_is_aggregate(expression);
+    return *found ? OK : ast_children(expression, &(struct ast_visitor){found, aggregate_visit});
 }
 
 bool ast_has_aggregate(const json_t *expression)
 {
-    return has(expression, ast_is_aggregate);
-}
-
-bool ast_has_column(const json_t *expression)
-{
-    return has(expression, ast_is_column);
+    bool found = false;
+    /* The visitor replaces nothing, so the tree stays as it is and nothing can fail. */
+    ASSERT(result_is_ok(aggregate_visit(&found, (json_t *)(uintptr_t)expression, NULL)));
+    return found;
 }
 
 json_t *ast_bare(const json_t *expression)
@@ -369,21 +331,6 @@ json_t *ast_order(json_t *expression)
 {
     return json_pack("{s:s,s:s,s:o}", "type", "ASCENDING", "null_order", "NULLS LAST", "expression",
                      expression);
-}
-
-json_t *ast_base_table(struct text name)
-{
-    return json_pack("{s:s,s:s,s:n,s:s,s:s%,s:[],s:s,s:n}", "type", "BASE_TABLE", "alias", "", "sample",
-                     "schema_name", "", "table_name", name.data, name.size, "column_name_alias",
-                     "catalog_name", "", "at_clause");
-}
-
-json_t *ast_select(json_t *select_list, json_t *from_table)
-{
-    return json_pack("{s:s,s:[],s:{s:[]},s:o,s:o,s:n,s:[],s:[],s:s,s:n,s:n,s:n}", "type", "SELECT_NODE",
-                     "modifiers", "cte_map", "map", "select_list", select_list, "from_table", from_table,
-                     "where_clause", "group_expressions", "group_sets", "aggregate_handling",
-                     "STANDARD_HANDLING", "having", "sample", "qualify");
 }
 
 /* ---- Types ---- */

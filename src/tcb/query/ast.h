@@ -1,9 +1,10 @@
 /* query/ast.h: DuckDB's syntax trees as JSON: text to tree, tree to text, and building nodes.
  *
  * The engine itself parses and prints (json_serialize_sql, json_deserialize_sql); this module makes its JSON
- * safe to hold: integers beyond 64 bits are kept exactly as `{"u64":"…"}`, positions can be removed, and two
- * trees can be compared. A node made here has every member that the engine's printer expects. NULL from a
- * constructor means no memory; it may be passed on to the next one, and `json_set` reports it in the end. */
+ * safe to hold: integers that may not fit 64 bits are kept exactly as `{"u64":"…"}`, positions can be
+ * removed, and two trees can be compared. A node made here has every member that the engine's printer
+ * expects. NULL from a constructor means no memory; it may be passed on to the next one, and `json_set`
+ * reports it in the end. */
 #pragma once
 
 #include "base/json.h"
@@ -17,11 +18,8 @@ fallible ast_encode(struct arena *arena, const json_t *value, struct text *out);
  * no NUL. INVALID where the engine cannot even answer. */
 fallible ast_parse(struct engine *engine, struct arena *arena, struct text sql, json_t **out_answer);
 
-/* The text of one SELECT node. INVALID. */
-fallible ast_print(struct engine *engine, struct arena *arena, json_t *node, struct text *out);
-
-/* The text of `node`, and proof that the text means exactly it: parsed again it gives an equal tree. `node`
- * is stripped. UNTRUSTED "ast.round_trip" where the printer and the parser disagree. */
+/* The text of a SELECT node, and proof that the text means exactly it: parsed again it gives an equal tree.
+ * `node` is stripped. INVALID; UNTRUSTED "ast.round_trip" where the printer and the parser disagree. */
 fallible ast_print_checked(struct engine *engine, struct arena *arena, json_t *node, struct text *out);
 
 /* Removes positions and what two ways of writing the same thing leave behind. */
@@ -68,7 +66,6 @@ json_t *ast_core(const json_t *node, size_t index);
 
 bool ast_is_aggregate(const json_t *expression);  /* this node */
 bool ast_has_aggregate(const json_t *expression); /* this node or one below */
-bool ast_has_column(const json_t *expression);
 
 /* A copy without its alias and positions, for comparing and for putting elsewhere. */
 json_t *ast_bare(const json_t *expression);
@@ -85,8 +82,6 @@ json_t *ast_at_least(json_t *left, int64_t bound);
 json_t *ast_case(json_t *when, json_t *then);
 json_t *ast_try_cast(json_t *child, json_t *type);
 json_t *ast_order(json_t *expression);
-json_t *ast_base_table(struct text name);
-json_t *ast_select(json_t *select_list, json_t *from_table);
 
 /* A type's node from its name (doc/formats.md §1.3), NULL for a name that is not one; TIME, BLOB and UUID
  * are. */

@@ -104,13 +104,10 @@ fallible engine_execute(struct engine *engine, struct text statement)
     return OK;
 }
 
-/* The octets of a VARCHAR in a vector. */
-static struct text string_view(const duckdb_string *string)
+struct text engine_string(const duckdb_string *string)
 {
-    if (string->inlined.length <= sizeof string->inlined.data) {
-        return (struct text){string->inlined.data, string->inlined.length};
-    }
-    return (struct text){string->pointer.data, string->pointer.length};
+    bool inlined = string->inlined.length <= sizeof string->inlined.data;
+    return (struct text){inlined ? string->inlined.data : string->pointer.data, string->inlined.length};
 }
 
 fallible engine_ask(struct engine *engine, struct arena *arena, const char *statement, struct text value,
@@ -128,7 +125,7 @@ fallible engine_ask(struct engine *engine, struct arena *arena, const char *stat
     duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, 0);
     const uint64_t *validity = duckdb_vector_get_validity(vector);
     REQUIRE(validity == NULL || (validity[0] & 1) != 0, INVALID, "query.engine.answer");
-    return arena_copy_text(arena, string_view(duckdb_vector_get_data(vector)), out);
+    return arena_copy_text(arena, engine_string(duckdb_vector_get_data(vector)), out);
 }
 
 static fallible quote(struct buffer *out, struct text text, char mark)

@@ -39,6 +39,9 @@ fallible engine_execute(struct engine *engine, struct text statement);
 fallible engine_ask(struct engine *engine, struct arena *arena, const char *statement, struct text value,
                     struct text *out);
 
+/* The octets of a VARCHAR in a vector. */
+struct text engine_string(const duckdb_string *string);
+
 /* A name as a quoted SQL identifier, a text as a quoted SQL literal. */
 fallible engine_quote_name(struct buffer *out, struct text name);
 fallible engine_quote_text(struct buffer *out, struct text text);

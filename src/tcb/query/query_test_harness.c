@@ -32,23 +32,29 @@ static const char *program_path(const char *variable)
         }                                                                                                    \
     } while (0)
 
-void harness_party_start(struct harness_party *party)
+/* A program of a party, with a stream on its descriptor 3. */
+static void program_start(const char *variable, const char *name, struct harness_party *party)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     party->pid = fork();
     if (party->pid == 0) {
-        char *const arguments[] = {(char *)"truce-seal-engine", NULL};
+        char *const arguments[] = {(char *)(uintptr_t)name, NULL};
         char *const environment[] = {NULL};
         if (pair[1] == 3) {
             pair[1] = dup(pair[1]);
         }
         dup2(pair[1], 3);
-        execve(program_path("TRUCE_SEAL_ENGINE"), arguments, environment);
+        execve(program_path(variable), arguments, environment);
         _exit(126);
     }
     close(pair[1]);
     party->stream = pair[0];
+}
+
+void harness_party_start(struct harness_party *party)
+{
+    program_start("TRUCE_SEAL_ENGINE", "truce-seal-engine", party);
 }
 
 void harness_party_stop(struct harness_party *party)
@@ -231,6 +237,20 @@ uint8_t harness_vet(struct harness_room *room, const char *request, json_t **out
     }
     close(stream[0]);
     harness_ok(spawner_wait_exit(&room->spawner, pid, 30000, &status));
+    return kind;
+}
+
+uint8_t harness_complete(const char *request, json_t **out_answer)
+{
+    struct harness_party engine;
+    scoped_buffer payload;
+    uint8_t kind = 0;
+    buffer_init(&payload, 16 << 20);
+    program_start("TRUCE_TEMPLATE_ENGINE", "truce-template-engine", &engine);
+    harness_ok(query_frame_send(engine.stream, QUERY_FRAME_VET, bytes_of_text(text_of(request))));
+    harness_ok(query_frame_receive(engine.stream, &payload, &kind));
+    harness_ok(json_decode(buffer_view(&payload), out_answer));
+    harness_party_stop(&engine);
     return kind;
 }
 

@@ -1,7 +1,7 @@
 /* query/query_test_harness.h: for tests: a small room and a small party around the real `truce-query`.
  *
- * The programs' paths come from TRUCE_QUERY and TRUCE_SEAL_ENGINE. Every failure of the harness itself fails
- * the test. */
+ * The programs' paths come from TRUCE_QUERY, TRUCE_SEAL_ENGINE and TRUCE_TEMPLATE_ENGINE. Every failure of
+ * the harness itself fails the test. */
 #pragma once
 
 #include "base/json.h"
@@ -58,6 +58,11 @@ struct harness_run {
 void harness_run(struct harness_room *room, const char *request, int deadline_ms, struct harness_run *out);
 /* The same for a vetting request; the answer's JSON is NULL where there was none. */
 uint8_t harness_vet(struct harness_room *room, const char *request, json_t **out_answer);
+
+/* Asks the party's template engine to complete the text of a vetting request: the kind and JSON of its
+ * answer.
+ */
+uint8_t harness_complete(const char *request, json_t **out_answer);
 
 /* The cells as CSV-like text, `columns` in a row, DECIMALs unscaled: for comparing. */
 char *harness_cells_text(const struct harness_run *run, size_t columns);

@@ -178,10 +178,7 @@ static void cell_at(const struct run_column *column, idx_t row, struct cell *out
     } else if (column->kind == CELL_DATE) {
         out->number = ((const int32_t *)column->data)[row];
     } else {
-        const duckdb_string *string = &((const duckdb_string *)column->data)[row];
-        bool inlined = string->inlined.length <= sizeof string->inlined.data;
-        out->text =
-            (struct text){inlined ? string->inlined.data : string->pointer.data, string->inlined.length};
+        out->text = engine_string(&((const duckdb_string *)column->data)[row]);
     }
 }
 
@@ -193,31 +190,21 @@ static fallible columns_check(struct arena *arena, const struct run *run, duckdb
     for (size_t i = 0; i < run->output_count; i++) {
         scoped_duckdb_type type = duckdb_column_logical_type(result, i);
         const char *name = engine_type_name(arena, type);
-        REQUIRE(name != NULL && text_is(run->output_types[i], name), INVALID, "run.output.type");
         duckdb_type id = duckdb_get_type_id(type);
+        struct column_type declared;
+        REQUIRE(name != NULL && text_is(run->output_types[i], name), INVALID, "run.output.type");
+        TRY(column_type_parse(run->output_types[i], &declared));
+        REQUIRE(column_type_may_leave(declared) == VERDICT_ALLOW, INVALID, "run.output.type");
         columns[i].storage = id == DUCKDB_TYPE_DECIMAL ? decimal_storage(duckdb_decimal_width(type)) : id;
-        if (id == DUCKDB_TYPE_DATE) {
-            columns[i].kind = CELL_DATE;
-        } else if (id == DUCKDB_TYPE_VARCHAR) {
-            columns[i].kind = CELL_TEXT;
-        } else {
-            bool number = id == DUCKDB_TYPE_DECIMAL || id == DUCKDB_TYPE_HUGEINT ||
-                          (id >= DUCKDB_TYPE_TINYINT && id <= DUCKDB_TYPE_UBIGINT);
-            REQUIRE(number, INVALID, "run.output.type");
-            columns[i].kind = CELL_NUMBER;
-        }
+        columns[i].kind = id == DUCKDB_TYPE_DATE      ? CELL_DATE
+                          : id == DUCKDB_TYPE_VARCHAR ? CELL_TEXT
+                                                      : CELL_NUMBER;
     }
     return OK;
 }
 
-/* Where a frame may end: the size of `cells` after some row. */
-struct frame_ends {
-    size_t *ends;
-    size_t count;
-};
-
 static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, struct run_column *columns,
-                             struct buffer *cells, struct frame_ends *frames)
+                             struct buffer *cells)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
     for (size_t i = 0; i < run->output_count; i++) {
@@ -226,43 +213,35 @@ static fallible chunk_encode(const struct run *run, duckdb_data_chunk chunk, str
         columns[i].validity = duckdb_vector_get_validity(vector);
     }
     for (idx_t row = 0; row < rows; row++) {
-        size_t before = frames->count == 0 ? 0 : frames->ends[frames->count - 1];
-        size_t start = cells->size;
         for (size_t i = 0; i < run->output_count; i++) {
             struct cell cell;
             cell_at(&columns[i], row, &cell);
             TRY(query_cell_encode(cells, &cell));
-        }
-        if (start > before && cells->size - before > CELLS_FRAME_BYTES) {
-            frames->ends[frames->count++] = start;
         }
     }
     return OK;
 }
 
 static fallible result_encode(struct arena *arena, const struct run *run, duckdb_result *result,
-                              struct buffer *cells, struct frame_ends *frames)
+                              struct buffer *cells)
 {
     struct run_column *columns = NULL;
     TRY(ARENA_ARRAY(arena, struct run_column, run->output_count, &columns));
     TRY(columns_check(arena, run, result, columns));
-    TRY(ARENA_ARRAY(arena, size_t, 2 * (size_t)run->max_bytes / CELLS_FRAME_BYTES + 2, &frames->ends));
     uint64_t rows = 0;
     for (;;) {
         scoped_duckdb_chunk chunk = duckdb_fetch_chunk(*result);
         if (chunk == NULL) {
-            break;
+            return OK;
         }
         rows += duckdb_data_chunk_get_size(chunk);
         REQUIRE(rows <= run->max_rows, LIMIT, "run.output.rows");
-        TRY(chunk_encode(run, chunk, columns, cells, frames));
+        TRY(chunk_encode(run, chunk, columns, cells));
     }
-    frames->ends[frames->count++] = cells->size;
-    return OK;
 }
 
 static fallible execute(struct arena *arena, struct engine *engine, const struct run *run,
-                        struct buffer *cells, struct frame_ends *frames)
+                        struct buffer *cells)
 {
     const char *text = NULL;
     TRY(arena_cstring(arena, run->executed, &text));
@@ -270,24 +249,32 @@ static fallible execute(struct arena *arena, struct engine *engine, const struct
     scoped_duckdb_result result = {0};
     REQUIRE(duckdb_prepare(engine->connection, text, &prepared) == DuckDBSuccess, INVALID, "run.prepare");
     REQUIRE(duckdb_execute_prepared(prepared, &result) == DuckDBSuccess, INVALID, "run.execute");
-    return result_encode(arena, run, &result, cells, frames);
+    return result_encode(arena, run, &result, cells);
 }
 
-static fallible frames_send(int stream, struct buffer *cells, const struct frame_ends *frames)
+/* Sends whole rows, as many in a frame as fit. */
+static fallible frames_send(int stream, const struct run *run, struct bytes cells)
 {
-    size_t start = 0;
-    for (size_t i = 0; i < frames->count; i++) {
-        struct bytes rows = bytes_slice(buffer_view(cells), start, frames->ends[i] - start);
-        if (rows.size > 0) {
-            TRY(query_frame_send(stream, QUERY_FRAME_CELLS, rows));
+    struct reader reader = reader_of(cells);
+    size_t sent = 0;
+    while (reader_left(&reader) > 0) {
+        size_t row = cells.size - reader_left(&reader);
+        struct cell cell;
+        for (size_t i = 0; i < run->output_count; i++) {
+            TRY(query_cell_decode(&reader, &cell));
         }
-        start = frames->ends[i];
+        if (row > sent && cells.size - reader_left(&reader) - sent > CELLS_FRAME_BYTES) {
+            TRY(query_frame_send(stream, QUERY_FRAME_CELLS, bytes_slice(cells, sent, row - sent)));
+            sent = row;
+        }
+    }
+    if (cells.size > 0) {
+        TRY(query_frame_send(stream, QUERY_FRAME_CELLS, bytes_slice(cells, sent, cells.size - sent)));
     }
     return query_frame_send(stream, QUERY_FRAME_END, (struct bytes){0});
 }
 
-static fallible run_confined(struct arena *arena, struct run *run, struct buffer *cells,
-                             struct frame_ends *frames)
+static fallible run_confined(struct arena *arena, const struct run *run, struct buffer *cells)
 {
     struct sandbox_limits limits = {
         .address_space_bytes = (run->memory_mb << 20) + PROGRAM_BYTES + run->threads * THREAD_BYTES,
@@ -305,7 +292,7 @@ static fallible run_confined(struct arena *arena, struct run *run, struct buffer
         TRY(view_create(&engine, run, &run->tables[i]));
     }
     TRY(engine_lock(&engine));
-    return execute(arena, &engine, run, cells, frames);
+    return execute(arena, &engine, run, cells);
 }
 
 static fallible run_task(int stream, int read_socket, int memory)
@@ -328,9 +315,8 @@ static fallible run_task(int stream, int read_socket, int memory)
     vfs_enter_sealed(&sealed);
     scoped_buffer cells;
     buffer_init(&cells, run->max_bytes);
-    struct frame_ends frames = {0};
-    TRY(run_confined(&arena, run, &cells, &frames));
-    return frames_send(stream, &cells, &frames);
+    TRY(run_confined(&arena, run, &cells));
+    return frames_send(stream, run, buffer_view(&cells));
 }
 
 void run_serve(int stream, int read_socket, int memory)

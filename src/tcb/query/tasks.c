@@ -40,26 +40,22 @@ static bool report_send(struct tasks *tasks, uint32_t news, pid_t pid, int statu
     return send(tasks->control, &report, sizeof report, MSG_NOSIGNAL) == (ssize_t)sizeof report;
 }
 
-/* Puts the descriptors at 3, 4, 5, silence at 0 to 2, and closes every other. */
+/* Puts silence at 0 to 2, the descriptors at 3, 4, 5, and closes every other. */
 static bool child_arrange(const struct tasks *tasks, const struct task_descriptors *given)
 {
-    for (size_t i = 0; i < given->count; i++) {
-        /* High above first, so that no move overwrites one that is still to come. */
-        if (dup2(given->values[i], 100 + (int)i) < 0) {
+    /* High above first, so that no move overwrites one that is still to come. */
+    int count = 3 + (int)given->count;
+    for (int i = 0; i < count; i++) {
+        if (dup2(i < 3 ? tasks->silence : given->values[i - 3], 100 + i) < 0) {
             return false;
         }
     }
-    for (int i = 0; i < 3; i++) {
-        if (dup2(tasks->silence, i) < 0) {
+    for (int i = 0; i < count; i++) {
+        if (dup2(100 + i, i) < 0) {
             return false;
         }
     }
-    for (size_t i = 0; i < given->count; i++) {
-        if (dup2(100 + (int)i, 3 + (int)i) < 0) {
-            return false;
-        }
-    }
-    return close_range(3 + (unsigned)given->count, ~0U, 0) == 0;
+    return close_range((unsigned)count, ~0U, 0) == 0;
 }
 
 static _Noreturn void child_work(const struct tasks *tasks, uint32_t order,
@@ -82,12 +78,9 @@ static _Noreturn void child_work(const struct tasks *tasks, uint32_t order,
 
 static bool task_start(struct tasks *tasks, uint32_t order, const struct task_descriptors *given)
 {
-    size_t want = order == SPAWNER_ORDER_RUN ? 3 : 1;
-    if (tasks->pid != 0 || given->count != want) {
-        return report_send(tasks, SPAWNER_NEWS_REFUSED, 0, 0);
-    }
+    bool good = tasks->pid == 0 && given->count == (order == SPAWNER_ORDER_RUN ? 3 : 1);
     pid_t parent = getpid();
-    pid_t pid = fork();
+    pid_t pid = good ? fork() : -1;
     if (pid == 0) {
         child_work(tasks, order, given, parent);
     }

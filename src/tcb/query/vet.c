@@ -56,6 +56,16 @@ struct vet_table *vet_table_find(struct vet *vet, struct text name)
     return NULL;
 }
 
+struct vet_column *vet_column_find(const struct vet_table *table, struct text name)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (vet_name_equal(table->columns[i].name, name)) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
+
 struct vet_parameter *vet_parameter_find(struct vet *vet, struct text name)
 {
     for (size_t i = 0; i < vet->parameter_count; i++) {
@@ -68,48 +78,45 @@ struct vet_parameter *vet_parameter_find(struct vet *vet, struct text name)
 
 /* ---- The request ---- */
 
-static fallible columns_read(struct vet *vet, json_t *columns, struct vet_table *table)
+static int columns_order(const void *left, const void *right)
 {
+    return text_compare(((const struct vet_column *)left)->name, ((const struct vet_column *)right)->name);
+}
+
+static fallible columns_read(struct vet *vet, json_t *object, struct vet_table *table)
+{
+    json_t *columns = NULL;
+    TRY(json_get_array(object, "columns", &columns));
     table->column_count = json_array_size(columns);
     REQUIRE(table->column_count >= 1 && table->column_count <= VET_COLUMNS_MAX, LIMIT, "vet.request.columns");
-    TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &table->columns));
-    TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &table->types));
-    TRY(ARENA_ARRAY(vet->arena, bool, table->column_count, &table->read));
-    TRY(ARENA_ARRAY(vet->arena, bool, table->column_count, &table->scanned));
+    TRY(ARENA_ARRAY(vet->arena, struct vet_column, table->column_count, &table->columns));
     for (size_t i = 0; i < table->column_count; i++) {
-        TRY(json_get_text(json_array_get(columns, i), "name", &table->columns[i]));
-        TRY(json_get_text(json_array_get(columns, i), "type", &table->types[i]));
-        scoped_json *type = ast_type(table->types[i]);
-        REQUIRE(type != NULL, INVALID, "vet.request.type");
+        struct column_type type;
+        TRY(json_get_text(json_array_get(columns, i), "name", &table->columns[i].name));
+        TRY(json_get_text(json_array_get(columns, i), "type", &table->columns[i].type));
+        TRY(column_type_parse(table->columns[i].type, &type));
     }
+    qsort(table->columns, table->column_count, sizeof *table->columns, columns_order);
     return OK;
 }
 
-static fallible entity_read(json_t *request, struct vet_table *table)
+static fallible entity_read(json_t *object, struct vet_table *table)
 {
-    uint64_t min_entities = 0;
     struct text entity;
-    table->entity = table->column_count;
-    if (ast_is_empty(json_object_get(request, "entity"))) {
-        REQUIRE(ast_is_empty(json_object_get(request, "min_entities")), INVALID, "vet.request.entity");
+    if (ast_is_empty(json_object_get(object, "entity"))) {
+        REQUIRE(ast_is_empty(json_object_get(object, "min_entities")), INVALID, "vet.request.entity");
         return OK;
     }
-    TRY(json_get_text(request, "entity", &entity));
-    TRY(json_get_u64(request, "min_entities", INT32_MAX, &min_entities));
-    for (size_t i = 0; i < table->column_count; i++) {
-        if (text_equal(table->columns[i], entity)) {
-            table->entity = i;
-        }
-    }
-    REQUIRE(table->entity < table->column_count && min_entities >= 1, INVALID, "vet.request.entity");
-    table->min_entities = (int64_t)min_entities;
+    TRY(json_get_text(object, "entity", &entity));
+    TRY(json_get_u64(object, "min_entities", INT32_MAX, &table->min_entities));
+    table->entity = vet_column_find(table, entity);
+    REQUIRE(table->entity != NULL && table->min_entities >= 1, INVALID, "vet.request.entity");
     return OK;
 }
 
 static fallible tables_read(struct vet *vet, json_t *request)
 {
     json_t *tables = NULL;
-    json_t *columns = NULL;
     TRY(json_get_array(request, "tables", &tables));
     REQUIRE(json_array_size(tables) >= 1 && json_array_size(tables) <= VET_TABLES_MAX, LIMIT,
             "vet.request.tables");
@@ -118,8 +125,7 @@ static fallible tables_read(struct vet *vet, json_t *request)
         json_t *object = json_array_get(tables, i);
         TRY(json_get_text(object, "name", &table->name));
         REQUIRE(vet_table_find(vet, table->name) == NULL, INVALID, "vet.request.table_name");
-        TRY(json_get_array(object, "columns", &columns));
-        TRY(columns_read(vet, columns, table));
+        TRY(columns_read(vet, object, table));
         TRY(entity_read(object, table));
         vet->table_count = i + 1;
     }
@@ -143,6 +149,7 @@ static fallible request_read(struct vet *vet, json_t *request)
         if (parameter->has_value) {
             TRY(json_get_text(object, "value", &parameter->value));
         }
+        vet->values_missing = vet->values_missing || !parameter->has_value;
     }
     return OK;
 }
@@ -159,9 +166,9 @@ static fallible tables_create(struct vet *vet)
         TRY(engine_quote_name(&text, table->name));
         for (size_t j = 0; j < table->column_count; j++) {
             TRY(buffer_add_text(&text, j == 0 ? TEXT("(") : TEXT(",")));
-            TRY(engine_quote_name(&text, table->columns[j]));
+            TRY(engine_quote_name(&text, table->columns[j].name));
             TRY(buffer_add_byte(&text, ' '));
-            TRY(buffer_add_text(&text, table->types[j]));
+            TRY(buffer_add_text(&text, table->columns[j].type));
         }
         TRY(buffer_add_text(&text, TEXT(")")));
         TRY(engine_execute(vet->engine, buffer_text(&text)));
@@ -181,7 +188,7 @@ static fallible engine_start(struct vet *vet, struct engine *engine)
 
 /* ---- The steps ---- */
 
-static fallible text_check(struct vet *vet)
+fallible vet_parse(struct vet *vet, json_t **out_node)
 {
     if (vet->sql.size > VET_TEXT_BYTES_MAX) {
         return vet_refuse(vet, "sql.size", NULL, "the text is longer than 64 KiB");
@@ -189,14 +196,8 @@ static fallible text_check(struct vet *vet)
     if (!text_is_printable_utf8(vet->sql)) {
         return vet_refuse(vet, "sql.text", NULL, "the text holds control characters or is not UTF-8");
     }
-    return OK;
-}
-
-/* The one SELECT of the text. */
-static fallible statement_parse(struct vet *vet, struct text sql, json_t **out_node)
-{
     scoped_json *answer = NULL;
-    if (!result_is_ok(ast_parse(vet->engine, vet->arena, sql, &answer))) {
+    if (!result_is_ok(ast_parse(vet->engine, vet->arena, vet->sql, &answer))) {
         return vet_refuse(vet, "sql.parse", NULL, "the text cannot be parsed");
     }
     if (!json_is_false(json_object_get(answer, "error"))) {
@@ -217,7 +218,7 @@ static fallible statement_parse(struct vet *vet, struct text sql, json_t **out_n
     return OK;
 }
 
-static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
+fallible vet_print(struct vet *vet, json_t *node, struct text *out)
 {
     ast_strip(node);
     struct result printed = ast_print_checked(vet->engine, vet->arena, node, out);
@@ -227,10 +228,11 @@ static fallible print_checked(struct vet *vet, json_t *node, struct text *out)
     return printed;
 }
 
-/* Binds the text on the empty engine: output names and types. */
-static fallible output_bind(struct vet *vet, struct text executed, json_t *output)
+/* Binds the text on the empty engine: the outputs' types, beside the names that the tree gives them. */
+static fallible output_bind(struct vet *vet, const json_t *node, struct text executed, json_t *output)
 {
     const char *text = NULL;
+    json_t *items = json_object_get(node, "select_list");
     scoped_duckdb_statement prepared = NULL;
     TRY(arena_cstring(vet->arena, executed, &text));
     if (duckdb_prepare(vet->engine->connection, text, &prepared) != DuckDBSuccess) {
@@ -238,15 +240,14 @@ static fallible output_bind(struct vet *vet, struct text executed, json_t *outpu
                           "the query does not bind: a name, a type or a GROUP BY does not fit");
     }
     idx_t count = duckdb_prepared_statement_column_count(prepared);
-    REQUIRE(count >= 1 && count <= VET_OUTPUTS_MAX, LIMIT, "vet.output.count");
+    REQUIRE(count >= 1 && count <= VET_OUTPUTS_MAX && count == json_array_size(items), LIMIT,
+            "vet.output.count");
     for (idx_t i = 0; i < count; i++) {
         scoped_duckdb_type type = duckdb_prepared_statement_column_logical_type(prepared, i);
-        struct text name;
-        TRY(engine_output_name(vet->arena, prepared, i, &name));
         const char *type_name = engine_type_name(vet->arena, type);
         json_t *column = json_object();
         TRY(json_add(output, column));
-        TRY(json_set_text(column, "name", name));
+        TRY(json_set_text(column, "name", text_of(ast_member(json_array_get(items, i), "alias"))));
         TRY(json_set_text(column, "type", text_of(type_name == NULL ? "" : type_name)));
     }
     return OK;
@@ -271,95 +272,63 @@ static fallible output_types_check(struct vet *vet, const json_t *output)
     return OK;
 }
 
-static int names_order(const void *left, const void *right)
-{
-    return text_compare(*(const struct text *)left, *(const struct text *)right);
-}
-
 static fallible reads_give(struct vet *vet, json_t *answer)
 {
     json_t *reads = json_object();
     TRY(json_set(answer, "reads", reads));
     for (size_t i = 0; i < vet->table_count; i++) {
         const struct vet_table *table = &vet->tables[i];
-        struct text *names = NULL;
-        size_t count = 0;
         if (!table->used) {
             continue;
         }
-        TRY(ARENA_ARRAY(vet->arena, struct text, table->column_count, &names));
-        for (size_t j = 0; j < table->column_count; j++) {
-            if (table->read[j]) {
-                names[count++] = table->columns[j];
-            }
-        }
-        qsort(names, count, sizeof *names, names_order);
         json_t *columns = json_array();
         const char *key = NULL;
         TRY(arena_cstring(vet->arena, table->name, &key));
         TRY(json_set(reads, key, columns));
-        for (size_t j = 0; j < count; j++) {
-            TRY(json_add_text(columns, names[j]));
+        for (size_t j = 0; j < table->column_count; j++) {
+            if (table->columns[j].read) {
+                TRY(json_add_text(columns, table->columns[j].name));
+            }
         }
     }
     return OK;
 }
 
-static bool values_are_complete(const struct vet *vet)
-{
-    for (size_t i = 0; i < vet->parameter_count; i++) {
-        if (!vet->parameters[i].has_value) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static fallible vet_text(struct vet *vet, json_t *answer)
+static fallible vet_work(struct vet *vet, json_t *answer)
 {
     scoped_json *template = NULL;
-    scoped_json *normal = NULL;
     struct text canonical;
     struct text executed;
     json_t *output = json_array();
     TRY(json_set(answer, "output", output));
-    TRY(text_check(vet));
     TRY(vet_parameters_check(vet));
-    TRY(statement_parse(vet, vet->sql, &template));
+    TRY(vet_parse(vet, &template));
     TRY(vet_walk(vet, template));
-    TRY(print_checked(vet, template, &canonical));
-    scoped_json *working = NULL;
-    TRY(statement_parse(vet, vet->sql, &working)); /* once more, with positions for the messages */
-    TRY(vet_parameters_put(vet, working));
-    TRY(vet_shape(vet, working, &normal));
-    ast_strip(normal);
-    TRY(vet_rewrite(vet, normal));
-    TRY(print_checked(vet, normal, &executed));
-    TRY(output_bind(vet, executed, output));
-    TRY(vet_lineage(vet, normal, executed));
+    scoped_json *node = json_deep_copy(template); /* keeps positions for the messages */
+    REQUIRE(node != NULL, NO_MEMORY, "vet.memory");
+    TRY(vet_print(vet, template, &canonical));
+    TRY(vet_parameters_put(vet, node));
+    TRY(vet_shape(vet, node));
+    TRY(vet_rewrite(vet, node));
+    TRY(vet_print(vet, node, &executed));
+    TRY(output_bind(vet, node, executed, output));
+    TRY(vet_lineage(vet, node, executed));
     TRY(output_types_check(vet, output));
     TRY(reads_give(vet, answer));
     TRY(json_set_text(answer, "canonical", canonical));
-    if (values_are_complete(vet)) {
+    if (!vet->values_missing) {
         TRY(json_set_text(answer, "executed", executed));
     }
     TRY(json_set_text(answer, "vetter", TEXT(QUERY_VETTER)));
     return json_set_text(answer, "engine", TEXT(QUERY_ENGINE));
 }
 
-/* ---- The answer ---- */
-
-static fallible refusal_give(const struct vet *vet, json_t *answer)
+void vet_serve(int stream)
 {
-    struct text message = text_of(vet->message == NULL ? "" : vet->message);
-    /* A name may have been cut within a character. */
-    while (message.size > 0 && !text_is_printable_utf8(message)) {
-        message.size--;
-    }
-    TRY(json_set_text(answer, "code", text_of(vet->code == NULL ? "vet.internal" : vet->code)));
-    TRY(json_set_text(answer, "message", message));
-    return vet->offset < 0 ? OK : json_set_i64(answer, "offset", vet->offset);
+    vet_serve_work(stream, vet_work);
 }
+
+/* ---- The task ---- */
 
 static fallible answer_send(int stream, uint8_t kind, const json_t *answer)
 {
@@ -369,7 +338,24 @@ static fallible answer_send(int stream, uint8_t kind, const json_t *answer)
     return query_frame_send(stream, kind, buffer_view(&text));
 }
 
-static fallible vet_task(int stream, struct vet *vet)
+/* What is no refusal of the query's is a defect, of the request or of ours. */
+static fallible refusal_send(const struct vet *vet, int stream, const char *why)
+{
+    scoped_json *refusal = json_object();
+    struct text message = text_of(vet->code == NULL ? why : vet->message);
+    /* A name may have been cut within a character. */
+    while (message.size > 0 && !text_is_printable_utf8(message)) {
+        message.size--;
+    }
+    TRY(json_set_text(refusal, "code", text_of(vet->code == NULL ? "vet.internal" : vet->code)));
+    TRY(json_set_text(refusal, "message", message));
+    if (vet->offset >= 0) {
+        TRY(json_set_i64(refusal, "offset", vet->offset));
+    }
+    return answer_send(stream, QUERY_FRAME_REFUSED, refusal);
+}
+
+static fallible vet_task(struct vet *vet, int stream, fallible (*work)(struct vet *, json_t *))
 {
     scoped_buffer payload;
     scoped_json *request = NULL;
@@ -382,36 +368,23 @@ static fallible vet_task(int stream, struct vet *vet)
     TRY(json_decode(buffer_view(&payload), &request));
     TRY(request_read(vet, request));
     TRY(engine_start(vet, &engine));
-    struct result result = vet_text(vet, answer);
-    if (!result_is_ok(result)) {
-        scoped_json *refusal = json_object();
-        if (vet->code == NULL) {
-            vet->message = result.why;
-        }
-        TRY(refusal_give(vet, refusal));
-        return answer_send(stream, QUERY_FRAME_REFUSED, refusal);
-    }
+    TRY(work(vet, answer));
     return answer_send(stream, QUERY_FRAME_ACCEPTED, answer);
 }
 
-void vet_serve(int stream)
+void vet_serve_work(int stream, fallible (*work)(struct vet *vet, json_t *answer))
 {
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES_MAX);
     struct vet *vet = NULL;
     struct result result = ARENA_NEW(&arena, struct vet, &vet);
     if (!result_is_ok(result)) {
-        return;
+        return; /* the room sees the end of the stream */
     }
     vet->arena = &arena;
     vet->offset = -1;
-    result = vet_task(stream, vet);
+    result = vet_task(vet, stream, work);
     if (!result_is_ok(result)) {
-        scoped_json *refusal = json_object();
-        vet->code = "vet.internal";
-        vet->message = result.why;
-        struct result told = refusal_give(vet, refusal);
-        told = result_is_ok(told) ? answer_send(stream, QUERY_FRAME_REFUSED, refusal) : told;
-        (void)told; /* the room sees the end of the stream */
+        (void)!result_is_ok(refusal_send(vet, stream, result.why));
     }
 }

@@ -1,41 +1,47 @@
 /* Which columns are read: derived twice, once from the rewritten tree by our own names, once from the plan
  * that the engine bound from the rewritten text. Both must give the same sets. The plan also shows what no
  * tree can: the engine's own conversions and the types of aggregates. */
+#include "column/column_type.h"
 #include "query/vet_parts.h"
 
 /* ---- From the tree ---- */
 
+struct tree {
+    struct vet *vet;
+    struct vet_scope scope;
+};
+
+/* A reference of a core names a table of its FROM and one of that table's columns, as they are spelled there:
+ * nothing is left to be resolved. */
 static fallible tree_mark(void *self, json_t *expression, json_t **out_replacement)
 {
     (void)out_replacement;
-    struct vet_scope *scope = self;
+    struct tree *tree = self;
     if (!ast_is_column(expression)) {
-        return ast_children(expression, &(struct ast_visitor){scope, tree_mark});
+        return ast_children(expression, &(struct ast_visitor){tree, tree_mark});
     }
     json_t *names = json_object_get(expression, "column_names");
-    struct text alias = text_of(json_string_value(json_array_get(names, 0)));
-    struct text name = text_of(json_string_value(json_array_get(names, 1)));
-    for (size_t i = 0; i < scope->count; i++) {
-        struct vet_table *table = scope->items[i].table;
-        for (size_t j = 0; j < table->column_count && text_equal(scope->items[i].alias, alias); j++) {
-            if (text_equal(table->columns[j], name)) {
-                table->read[j] = true;
-                return OK;
-            }
+    const char *alias = json_string_value(json_array_get(names, 0));
+    const char *name = json_string_value(json_array_get(names, json_array_size(names) - 1));
+    for (size_t i = 0; json_array_size(names) == 2 && i < tree->scope.count; i++) {
+        struct vet_column *column = vet_column_find(tree->scope.items[i].table, text_of(name));
+        if (text_is(tree->scope.items[i].alias, alias) && column != NULL && text_is(column->name, name)) {
+            column->read = true;
+            return OK;
         }
     }
-    return FAIL(INTERNAL, "vet.lineage.reference");
+    return vet_refuse(tree->vet, "name.column", NULL, "\"%s\" in a WITH query is not TABLE.COLUMN", name);
 }
 
-static fallible tree_read(struct vet *vet, json_t *normal)
+static fallible tree_read(struct vet *vet, json_t *node)
 {
     json_t *core;
-    for (size_t i = 0; (core = ast_core(normal, i)) != NULL; i++) {
-        struct vet_scope scope;
-        TRY(vet_scope_of(vet, json_object_get(core, "from_table"), &scope));
-        TRY(ast_visit_select(core, &(struct ast_visitor){&scope, tree_mark}));
-        for (size_t j = 0; j < scope.count; j++) {
-            scope.items[j].table->used = true;
+    for (size_t i = 0; (core = ast_core(node, i)) != NULL; i++) {
+        struct tree tree = {.vet = vet};
+        TRY(vet_scope_add(vet, json_object_get(core, "from_table"), &tree.scope));
+        TRY(ast_visit_select(core, &(struct ast_visitor){&tree, tree_mark}));
+        for (size_t j = 0; j < tree.scope.count; j++) {
+            tree.scope.items[j].table->used = true;
         }
     }
     return OK;
@@ -80,40 +86,12 @@ static fallible plan_scan(struct vet *vet, json_t *get)
         if (!json_is_integer(number)) {
             continue; /* the row's number, which count(*) asks for: no column */
         }
-        struct text name =
-            text_of(json_string_value(json_array_get(names, (size_t)json_integer_value(number))));
-        size_t i = 0;
-        while (i < table->column_count && !text_equal(table->columns[i], name)) {
-            i++;
-        }
-        REQUIRE(i < table->column_count, INTERNAL, "vet.lineage.scan_column");
-        table->scanned[i] = true;
+        const char *name = json_string_value(json_array_get(names, (size_t)json_integer_value(number)));
+        struct vet_column *scanned = vet_column_find(table, text_of(name == NULL ? "" : name));
+        REQUIRE(scanned != NULL, INTERNAL, "vet.lineage.scan_column");
+        scanned->scanned = true;
     }
     return OK;
-}
-
-struct number_type {
-    const char *id;
-    unsigned digits; /* that any value may have */
-    unsigned rank;   /* a conversion to a higher rank of the same sign always works */
-    bool is_signed;
-};
-
-static const struct number_type number_types[] = {
-    {"BOOLEAN", 1, 0, false},  {"TINYINT", 3, 1, true},    {"SMALLINT", 5, 2, true},
-    {"INTEGER", 10, 3, true},  {"BIGINT", 19, 4, true},    {"HUGEINT", 39, 5, true},
-    {"UTINYINT", 3, 1, false}, {"USMALLINT", 5, 2, false}, {"UINTEGER", 10, 3, false},
-    {"UBIGINT", 20, 4, false},
-};
-
-static const struct number_type *number_type_find(const json_t *type)
-{
-    for (size_t i = 0; i < sizeof number_types / sizeof *number_types; i++) {
-        if (ast_is(type, "id", number_types[i].id)) {
-            return &number_types[i];
-        }
-    }
-    return NULL;
 }
 
 static int64_t decimal_member(const json_t *type, const char *member)
@@ -121,26 +99,16 @@ static int64_t decimal_member(const json_t *type, const char *member)
     return json_integer_value(json_object_get(json_object_get(type, "type_info"), member));
 }
 
-/* Whether every value of `from` has its place in `to`. */
-static bool conversion_is_total(const json_t *from, const json_t *to)
+/* The type of a bound type's node; no kind where it is not one of ours. */
+static struct column_type type_of(const json_t *node)
 {
-    const struct number_type *left = number_type_find(from);
-    const struct number_type *right = number_type_find(to);
-    bool from_decimal = ast_is(from, "id", "DECIMAL");
-    int64_t room = decimal_member(to, "width") - decimal_member(to, "scale");
-    if (json_equal(from, to) || ast_is(to, "id", "VARCHAR") || ast_is(from, "id", "NULL")) {
-        return true;
+    struct column_type type = {.kind = COLUMN_NONE};
+    if (ast_is(node, "id", "DECIMAL")) {
+        return (struct column_type){COLUMN_DECIMAL, (uint8_t)decimal_member(node, "width"),
+                                    (uint8_t)decimal_member(node, "scale")};
     }
-    if (ast_is(to, "id", "DOUBLE")) {
-        return left != NULL || from_decimal || ast_is(from, "id", "FLOAT");
-    }
-    if (ast_is(to, "id", "DECIMAL")) {
-        return from_decimal ? decimal_member(from, "scale") <= decimal_member(to, "scale") &&
-                                  decimal_member(from, "width") - decimal_member(from, "scale") <= room
-                            : left != NULL && left->digits <= room;
-    }
-    return left != NULL && right != NULL && left->rank < right->rank &&
-           (right->is_signed || !left->is_signed);
+    (void)!result_is_ok(column_type_parse(text_of(ast_member(node, "id")), &type));
+    return type;
 }
 
 static const json_t *bound_type(const json_t *expression)
@@ -183,7 +151,7 @@ static fallible plan_cast(struct vet *vet, const json_t *cast)
     const json_t *to = json_object_get(cast, "return_type");
     bool logic = from == NULL; /* comparisons and conjunctions carry no type: they are BOOLEAN */
     if (json_is_true(json_object_get(cast, "try_cast")) || logic || !reads_rows(child) ||
-        conversion_is_total(from, to)) {
+        json_equal(from, to) || ast_is(from, "id", "NULL") || column_type_holds(type_of(to), type_of(from))) {
         return OK;
     }
     return vet_refuse(vet, "column.cast", NULL,
@@ -279,14 +247,15 @@ static fallible plan_read(struct vet *vet, struct text executed)
 static fallible agree(struct vet *vet)
 {
     for (size_t i = 0; i < vet->table_count; i++) {
-        struct vet_table *table = &vet->tables[i];
+        const struct vet_table *table = &vet->tables[i];
         bool any = false;
         for (size_t j = 0; j < table->column_count; j++) {
-            any = any || table->read[j];
-            if (table->read[j] != table->scanned[j]) {
+            const struct vet_column *column = &table->columns[j];
+            any = any || column->read;
+            if (column->read != column->scanned) {
                 return vet_refuse(vet, "column.read", NULL,
                                   "it is not certain whether the query reads %.*s.%.*s",
-                                  TEXT_ARGS(table->name), TEXT_ARGS(table->columns[j]));
+                                  TEXT_ARGS(table->name), TEXT_ARGS(column->name));
             }
         }
         if (table->used && !any) {
@@ -298,9 +267,9 @@ static fallible agree(struct vet *vet)
     return OK;
 }
 
-fallible vet_lineage(struct vet *vet, json_t *normal, struct text executed)
+fallible vet_lineage(struct vet *vet, json_t *node, struct text executed)
 {
-    TRY(tree_read(vet, normal));
+    TRY(tree_read(vet, node));
     struct result planned = plan_read(vet, executed);
     if (planned.code == RESULT_DENIED && vet->code == NULL) {
         return vet_refuse(vet, "column.read", NULL, "the query's plan cannot be followed");

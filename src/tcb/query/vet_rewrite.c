@@ -12,10 +12,10 @@ static json_t *threshold(const struct vet_scope *scope, const json_t *contribute
         if (table->min_entities == 0) {
             continue;
         }
-        json_t *entity = ast_column(scope->items[i].alias, table->columns[table->entity]);
+        json_t *entity = ast_column(scope->items[i].alias, table->entity->name);
         json_t *filter = contributes == NULL ? NULL : json_deep_copy(contributes);
         json_t *count = ast_function("count", json_pack("[o]", entity), true, filter);
-        all = ast_and(all, ast_at_least(count, table->min_entities));
+        all = ast_and(all, ast_at_least(count, (int64_t)table->min_entities));
     }
     return all;
 }
@@ -49,9 +49,9 @@ static fallible item_protect(const struct vet_scope *scope, json_t *items, size_
 
 static fallible core_protect(struct vet *vet, json_t *node)
 {
-    struct vet_scope scope;
+    struct vet_scope scope = {.count = 0};
     json_t *items = json_object_get(node, "select_list");
-    TRY(vet_scope_of(vet, json_object_get(node, "from_table"), &scope));
+    TRY(vet_scope_add(vet, json_object_get(node, "from_table"), &scope));
     scoped_json *having = threshold(&scope, NULL);
     if (having == NULL) {
         return OK;
@@ -64,19 +64,15 @@ static fallible core_protect(struct vet *vet, json_t *node)
 
 /* ---- Total functions ---- */
 
-struct totality {
-    bool inside; /* below a TRY, which covers all of it */
-};
-
+/* `self` tells whether a TRY stands above, which covers all that is below it. */
 static fallible make_total(void *self, json_t *expression, json_t **out_replacement)
 {
-    struct totality *around = self;
+    const bool *inside = self;
     bool is_function = ast_is(expression, "class", "FUNCTION");
     /* TRY may not stand around an aggregate; its arguments are on their own again. */
-    bool wrap =
-        is_function && !around->inside && !ast_has_aggregate(expression) && vet_function_raises(expression);
+    bool wrap = is_function && !*inside && !ast_has_aggregate(expression) && vet_function_raises(expression);
     bool is_try = ast_is(expression, "type", "OPERATOR_TRY");
-    struct totality below = {(around->inside && !ast_is_aggregate(expression)) || wrap || is_try};
+    bool below = (*inside && !ast_is_aggregate(expression)) || wrap || is_try;
     if (ast_is(expression, "class", "CAST")) {
         TRY(json_set(expression, "try_cast", json_true()));
     }
@@ -92,7 +88,7 @@ static fallible make_total(void *self, json_t *expression, json_t **out_replacem
 
 static fallible block_total(json_t *node)
 {
-    return ast_visit_select(node, &(struct ast_visitor){&(struct totality){false}, make_total});
+    return ast_visit_select(node, &(struct ast_visitor){&(bool){false}, make_total});
 }
 
 /* ---- Total order ---- */
@@ -135,14 +131,14 @@ static fallible post_order(json_t *node)
     return order_complete(orders, outputs);
 }
 
-fallible vet_rewrite(struct vet *vet, json_t *normal)
+fallible vet_rewrite(struct vet *vet, json_t *node)
 {
     json_t *core;
-    for (size_t i = 0; (core = ast_core(normal, i)) != NULL; i++) {
+    for (size_t i = 0; (core = ast_core(node, i)) != NULL; i++) {
         /* Totality first, so that a threshold counts what its aggregate really adds up. */
         TRY(block_total(core));
         TRY(core_protect(vet, core));
     }
-    TRY(block_total(normal));
-    return post_order(normal);
+    TRY(block_total(node));
+    return post_order(node);
 }

@@ -1,18 +1,53 @@
 /* Mode `approved`: cores over base tables, a post over cores. */
 #include "query/vet_parts.h"
 
-#include <stdio.h>
+static fallible scope_add_table(struct vet *vet, json_t *table, struct vet_scope *scope)
+{
+    struct text name = text_of(ast_member(table, "table_name"));
+    struct text alias = text_of(ast_member(table, "alias"));
+    struct vet_table *found = vet_table_find(vet, name);
+    if (found == NULL) {
+        return vet_refuse(vet, "name.dataset", table,
+                          "\"%.*s\" is not a table of this contract that a WITH query "
+                          "may read",
+                          TEXT_ARGS(name));
+    }
+    alias = alias.size > 0 ? alias : name;
+    for (size_t i = 0; i < scope->count; i++) {
+        if (vet_name_equal(scope->items[i].alias, alias)) {
+            return vet_refuse(vet, "name.ambiguous", table, "\"%.*s\" names two tables", TEXT_ARGS(alias));
+        }
+    }
+    if (scope->count == VET_BASE_TABLES_MAX) {
+        return vet_refuse(vet, "sql.size", table, "more than %d tables", VET_BASE_TABLES_MAX);
+    }
+    scope->items[scope->count].alias = alias;
+    scope->items[scope->count++].table = found;
+    return OK;
+}
 
-static fallible output_names_check(struct vet *vet, json_t *node)
+fallible vet_scope_add(struct vet *vet, json_t *from_table, struct vet_scope *scope)
+{
+    if (ast_is(from_table, "type", "BASE_TABLE")) {
+        return scope_add_table(vet, from_table, scope);
+    }
+    TRY(vet_scope_add(vet, json_object_get(from_table, "left"), scope));
+    return vet_scope_add(vet, json_object_get(from_table, "right"), scope);
+}
+
+static fallible outputs_check(struct vet *vet, json_t *node)
 {
     json_t *items = json_object_get(node, "select_list");
     for (size_t i = 0; i < json_array_size(items); i++) {
         json_t *item = json_array_get(items, i);
+        struct text name = text_of(ast_member(item, "alias"));
+        if (name.size == 0) {
+            return vet_refuse(vet, "mode.template", item, "name output %zu with AS", i + 1);
+        }
         for (size_t j = 0; j < i; j++) {
-            struct text other = text_of(ast_member(json_array_get(items, j), "alias"));
-            if (vet_name_equal(text_of(ast_member(item, "alias")), other)) {
+            if (vet_name_equal(name, text_of(ast_member(json_array_get(items, j), "alias")))) {
                 return vet_refuse(vet, "name.ambiguous", item, "two outputs are called \"%.*s\"",
-                                  TEXT_ARGS(other));
+                                  TEXT_ARGS(name));
             }
         }
     }
@@ -44,23 +79,18 @@ static bool is_protected(const struct vet_scope *scope)
 }
 
 /* A measure must be NULL where a row does not contribute, or the count of contributors is blind. */
-struct measure_search {
-    struct vet *vet;
-};
-
 static fallible measure_check(void *self, json_t *expression, json_t **out_replacement)
 {
     (void)out_replacement;
-    struct measure_search *search = self;
     json_t *otherwise = json_object_get(expression, "else_expr");
     bool has_else = ast_is(expression, "class", "CASE") &&
                     !json_is_true(json_object_get(json_object_get(otherwise, "value"), "is_null"));
     if (has_else || ast_is(expression, "type", "OPERATOR_COALESCE")) {
         return vet_refuse(
-            search->vet, "column.aggregate", expression,
+            self, "column.aggregate", expression,
             "leave out ELSE and COALESCE within an aggregate: rows without a value must not count");
     }
-    return ast_children(expression, &(struct ast_visitor){search, measure_check});
+    return ast_children(expression, &(struct ast_visitor){self, measure_check});
 }
 
 static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
@@ -79,30 +109,14 @@ static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
                           "final SELECT only",
                           ast_member(item, "function_name"));
     }
-    return thresholds
-               ? ast_children(item, &(struct ast_visitor){&(struct measure_search){vet}, measure_check})
-               : OK;
-}
-
-static fallible core_check(struct vet *vet, json_t *node, const struct vet_scope *scope)
-{
-    bool thresholds = is_protected(scope);
-    size_t index;
-    json_t *item;
-    if (thresholds && !is_grouped(node)) {
-        return vet_refuse(
-            vet, "mode.template", NULL,
-            "rows of a table with an entity leave only as aggregates: add GROUP BY or aggregates");
-    }
-    json_array_foreach (json_object_get(node, "select_list"), index, item) {
-        TRY(item_check(vet, item, thresholds));
-    }
-    return output_names_check(vet, node);
+    return thresholds ? ast_children(item, &(struct ast_visitor){vet, measure_check}) : OK;
 }
 
 static fallible core_shape(struct vet *vet, json_t *node)
 {
-    struct vet_block block;
+    struct vet_scope scope = {.count = 0};
+    size_t index;
+    json_t *item;
     if (!ast_is_empty(json_object_get(node, "having"))) {
         return vet_refuse(vet, "mode.template", json_object_get(node, "having"),
                           "HAVING in a WITH query: filter with WHERE in the final SELECT instead");
@@ -111,163 +125,22 @@ static fallible core_shape(struct vet *vet, json_t *node)
         return vet_refuse(vet, "mode.template", NULL,
                           "DISTINCT, ORDER BY and LIMIT belong in the final SELECT, not in a WITH query");
     }
-    TRY(vet_block_qualify(vet, node, &block));
-    return core_check(vet, node, &block.scope);
-}
-
-/* ---- A single block: its aggregates and keys become the core, the rest the post ---- */
-
-struct lift {
-    struct vet_block *block;
-    struct text core; /* references are qualified: an output may have a core column's name */
-    json_t *core_items;
-    bool grouped;
-};
-
-static fallible lift_out(struct lift *lift, json_t *expression, json_t **out)
-{
-    char name[32];
-    size_t i = 0;
-    scoped_json *bare = ast_bare(expression);
-    for (; i < json_array_size(lift->core_items); i++) {
-        scoped_json *other = ast_bare(json_array_get(lift->core_items, i));
-        if (json_equal(other, bare)) {
-            break;
+    json_array_foreach (json_object_get(node, "group_expressions"), index, item) {
+        if (ast_is(item, "class", "CONSTANT")) {
+            return vet_refuse(vet, "sql.clause", item, "GROUP BY a constant");
         }
     }
-    snprintf(name, sizeof name, "c%zu", i + 1);
-    if (i == json_array_size(lift->core_items)) {
-        TRY(json_set(bare, "alias", json_string(name)));
-        TRY(json_add(lift->core_items, json_incref(bare)));
+    TRY(vet_scope_add(vet, json_object_get(node, "from_table"), &scope));
+    bool thresholds = is_protected(&scope);
+    if (thresholds && !is_grouped(node)) {
+        return vet_refuse(
+            vet, "mode.template", NULL,
+            "rows of a table with an entity leave only as aggregates: add GROUP BY or aggregates");
     }
-    *out = ast_column(lift->core, text_of(name));
-    REQUIRE(*out != NULL, NO_MEMORY, "vet.memory");
-    return OK;
-}
-
-static bool is_group_key(const struct lift *lift, const json_t *expression)
-{
-    scoped_json *bare = ast_bare(expression);
-    size_t index;
-    json_t *group;
-    json_array_foreach (json_object_get(lift->block->node, "group_expressions"), index, group) {
-        scoped_json *key = ast_bare(group);
-        if (json_equal(key, bare)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static fallible lift_visit(void *self, json_t *expression, json_t **out_replacement)
-{
-    struct lift *lift = self;
-    if (ast_is_aggregate(expression) || is_group_key(lift, expression)) {
-        return lift_out(lift, expression, out_replacement);
-    }
-    if (ast_is_column(expression)) {
-        if (lift->grouped) {
-            return vet_refuse(
-                lift->block->vet, "mode.template", expression,
-                "column \"%s\" must be in GROUP BY or in an aggregate",
-                json_string_value(json_array_get(json_object_get(expression, "column_names"), 1)));
-        }
-        return lift_out(lift, expression, out_replacement);
-    }
-    return ast_children(expression, &(struct ast_visitor){lift, lift_visit});
-}
-
-/* `*slot` becomes the lifted expression with the alias it had. */
-static fallible lift_slot(struct lift *lift, json_t *expression, json_t **out)
-{
-    json_t *replacement = NULL;
-    TRY(lift_visit(lift, expression, &replacement));
-    if (replacement == NULL) {
-        replacement = json_incref(expression);
-    }
-    *out = replacement;
-    return json_set(replacement, "alias", json_string(ast_member(expression, "alias")));
-}
-
-static fallible lift_orders(struct lift *lift, json_t *modifiers)
-{
-    size_t index;
-    size_t place;
-    json_t *modifier;
-    json_t *order;
-    json_array_foreach (modifiers, index, modifier) {
-        json_array_foreach (json_object_get(modifier, "orders"), place, order) {
-            json_t *lifted = NULL;
-            TRY(vet_qualify_member(lift->block, order, "expression"));
-            TRY(lift_slot(lift, json_object_get(order, "expression"), &lifted));
-            TRY(json_set(lifted, "alias", json_string("")));
-            TRY(json_set(order, "expression", lifted));
-        }
-    }
-    return OK;
-}
-
-static fallible core_name(struct vet *vet, struct text *out)
-{
-    static const char *const names[] = {"core", "core_cells", "core_of_query"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (vet_table_find(vet, text_of(names[i])) == NULL) {
-            *out = text_of(names[i]);
-            return OK;
-        }
-    }
-    return vet_refuse(vet, "name.ambiguous", NULL, "the table names leave none for the core");
-}
-
-static fallible lift_all(struct lift *lift, json_t *post, json_t *post_items)
-{
-    json_t *node = lift->block->node;
-    size_t index;
-    json_t *item;
     json_array_foreach (json_object_get(node, "select_list"), index, item) {
-        json_t *lifted = NULL;
-        TRY(lift_slot(lift, item, &lifted));
-        TRY(json_add(post_items, lifted));
+        TRY(item_check(vet, item, thresholds));
     }
-    json_t *having = json_object_get(node, "having");
-    if (!ast_is_empty(having)) {
-        json_t *lifted = NULL;
-        TRY(vet_qualify_member(lift->block, node, "having"));
-        TRY(lift_slot(lift, json_object_get(node, "having"), &lifted));
-        TRY(json_set(post, "where_clause", lifted));
-    }
-    json_t *modifiers = json_object_get(node, "modifiers");
-    TRY(lift_orders(lift, modifiers));
-    return json_set(post, "modifiers", json_incref(modifiers));
-}
-
-static fallible single_shape(struct vet *vet, json_t *node, json_t **out_normal)
-{
-    struct vet_block block;
-    struct text name;
-    TRY(vet_block_qualify(vet, node, &block));
-    TRY(output_names_check(vet, node));
-    TRY(core_name(vet, &name));
-    json_t *post_items = json_array();
-    scoped_json *post = ast_select(post_items, ast_base_table(name));
-    scoped_json *core_items = json_array();
-    REQUIRE(post != NULL && core_items != NULL, NO_MEMORY, "vet.memory");
-    struct lift lift = {&block, name, core_items,
-                        is_grouped(node) || !ast_is_empty(json_object_get(node, "having"))};
-    TRY(lift_all(&lift, post, post_items));
-    if (json_array_size(core_items) == 0) {
-        return vet_refuse(vet, "mode.template", NULL, "the query reads no column");
-    }
-    TRY(json_set(node, "select_list", json_incref(core_items)));
-    TRY(json_set(node, "having", json_null()));
-    TRY(json_set(node, "modifiers", json_array()));
-    TRY(core_check(vet, node, &block.scope));
-    scoped_json *entry = json_pack("{s:s%,s:{s:[],s:{s:O,s:[]},s:s,s:[]}}", "key", name.data, name.size,
-                                   "value", "aliases", "query", "node", node, "named_param_map",
-                                   "materialized", "CTE_MATERIALIZE_DEFAULT", "key_targets");
-    TRY(json_add(json_object_get(json_object_get(post, "cte_map"), "map"), json_incref(entry)));
-    *out_normal = json_incref(post);
-    return OK;
+    return outputs_check(vet, node);
 }
 
 /* ---- The post ---- */
@@ -323,11 +196,12 @@ static fallible cores_shape(struct vet *vet, json_t *entries, struct core_names 
     return OK;
 }
 
-fallible vet_shape(struct vet *vet, json_t *node, json_t **out_normal)
+fallible vet_shape(struct vet *vet, json_t *node)
 {
     json_t *entries = json_object_get(json_object_get(node, "cte_map"), "map");
     if (json_array_size(entries) == 0) {
-        return single_shape(vet, node, out_normal);
+        return vet_refuse(vet, "mode.single_block", NULL,
+                          "the text must be WITH NAME AS (SELECT … FROM tables) SELECT … FROM NAME");
     }
     struct core_names cores = {.count = 0};
     TRY(cores_shape(vet, entries, &cores));
@@ -337,8 +211,5 @@ fallible vet_shape(struct vet *vet, json_t *node, json_t **out_normal)
             return vet_refuse(vet, "mode.template", NULL, "\"%.*s\" is not used", TEXT_ARGS(cores.names[i]));
         }
     }
-    TRY(vet_outputs_name(vet, node));
-    TRY(output_names_check(vet, node));
-    *out_normal = json_incref(node);
-    return OK;
+    return outputs_check(vet, node);
 }

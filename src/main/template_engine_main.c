@@ -1,0 +1,14 @@
+/* truce-template-engine: makes the text that a contract holds from the SQL that people write
+ * (party/template_engine/template_engine.h), on the stream socket that it inherits as descriptor 3. */
+#include "edge/child.h"
+#include "party/template_engine/template_engine.h"
+
+int main(int count, char **arguments)
+{
+    (void)arguments;
+    if (count != 1) {
+        return 2;
+    }
+    template_engine_serve(CHILD_DESCRIPTOR);
+    return 0;
+}
