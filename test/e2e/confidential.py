@@ -25,7 +25,7 @@ TOOLS = BUILD / "test/tools"
 SCAN, REVEAL, HOSTILE = TOOLS / "scan-tool", TOOLS / "reveal-tool", TOOLS / "hostile-query"
 HEADER = struct.Struct("<IHHQ")
 REQUIRED = [TRUCE, SCAN, REVEAL, HOSTILE, *(PROGRAMS / name for name in (
-    "truce-query", "truce-seal-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip",
+    "truce-query", "truce-seal-engine", "truce-template-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip",
     "truce-simulation-init"))]
 missing = [str(path) for path in REQUIRED if not path.exists()]
 

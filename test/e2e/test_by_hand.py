@@ -13,7 +13,7 @@ import pytest
 from stack import PASSPHRASE, PROGRAMS, ROOT
 
 PAGE = ROOT / "doc/two-machines.md"
-NAMES = ["truce", "truce-query", "truce-seal-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-simulation-init"]
+NAMES = ["truce", "truce-query", "truce-seal-engine", "truce-template-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-simulation-init"]
 missing = [name for name in NAMES if not (PROGRAMS / name).exists()]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"not built: {', '.join(missing)}")
 

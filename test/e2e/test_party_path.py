@@ -10,7 +10,7 @@ import pytest
 from party_home import BUILD, Place, TRUCE
 
 USAGE, DENIED, UNTRUSTED, NOT_FOUND, CONFLICT, EXPIRED = 2, 13, 14, 15, 16, 17
-PROGRAMS = ["truce", "truce-query", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip", "truce-simulation-init"]
+PROGRAMS = ["truce", "truce-query", "truce-template-engine", "truce-attest", "truce-vault", "truce-host", "truce-room-sim", "truce-sim-chip", "truce-simulation-init"]
 missing = [name for name in PROGRAMS if not (BUILD / "src/main" / name).exists()]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"not built: {', '.join(missing)}")
 
@@ -274,6 +274,29 @@ def test_draft_refuses_sql(place):
     finished = place.run("contract", "draft", spec, "--party", "shop", "-o", "x.json", "--json")
     error = json.loads(finished.stdout)["error"]
     assert finished.returncode == DENIED and error["why"] == "sql.refused" and "queries[0] rows" in error["where"]
+
+
+def test_draft_tells_the_place_in_what_was_written(place):
+    for sql, want in (("SELECT city, id, count(*) AS n\nFROM people GROUP BY city", 'must be in GROUP BY or in an aggregate, at "id, count(*) AS n"'),
+                      ("SELECT city, count(*) AS n\nFROM people WHERE größe > 3 GROUP BY 1", 'no column "größe", at "größe > 3 GROUP BY 1"'),
+                      ("WITH c AS (SELECT city, avg(id) AS n FROM people GROUP BY city) SELECT city, n FROM c", ', at "avg(id) AS n FROM people'),
+                      ("SELECT city, count(*) AS n FROM people WHERE city = 5 GROUP BY city", "write the CAST")):
+        spec = specification(place, queries=[{"name": "rows", "sql": sql}])
+        finished = place.run("contract", "draft", spec, "--party", "shop", "-o", "x.json", "--json")
+        error = json.loads(finished.stdout)["error"]
+        assert finished.returncode == DENIED and error["why"] == "sql.refused" and want in error["where"], error
+
+
+def test_draft_takes_plain_sql(place):
+    spec = specification(place, queries=[{"name": "cities", "sql": "SELECT city, count(*) AS n FROM people GROUP BY 1 HAVING count(*) > 2 ORDER BY n"}])
+    place.truce("contract", "draft", spec, "--party", "shop", "-o", "plain.json")
+    payload = json.loads((place.folder / "plain.json").read_text())
+    assert payload["queries"][0]["sql"] == (
+        "WITH core AS (SELECT people.city AS city, count_star() AS n FROM people GROUP BY people.city)"
+        "SELECT core.city AS city, core.n AS n FROM core WHERE (core.n > 2) ORDER BY core.n")
+    shown = place.truce("contract", "explain", "plain.json", "--party", "shop")
+    assert "| WITH core AS (SELECT people.city AS city, count_star() AS n\n      |     FROM people\n" in shown
+    assert "| SELECT core.city AS city, core.n AS n\n      |     FROM core\n      |     WHERE (core.n > 2)\n" in shown
 
 
 def test_upload_again_and_stack_again(place):

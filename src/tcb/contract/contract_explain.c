@@ -143,11 +143,76 @@ static fallible say_output(struct page page, const struct contract_query *query)
                          (unsigned long long)query->seconds, (unsigned long long)query->memory_mb);
 }
 
+static bool begins_clause(struct text text)
+{
+    static const char *const clauses[] = {" FROM ",      " WHERE ",    " GROUP BY ", " INNER JOIN ",
+                                          " LEFT JOIN ", " ORDER BY ", " LIMIT "};
+    for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
+        if (text_starts_with(text, text_of(clauses[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where one is in a query's text: within which quotes, below how many brackets, behind the last WITH query.
+ */
+struct sql_place {
+    char quote;
+    size_t depth;
+    bool final;
+};
+
+/* What to write before the rest of the text, in place of the space with which it may begin. */
+static const char *line_break(const struct sql_place *place, struct text rest, char before)
+{
+    if (place->quote != '\0' || place->depth > 1) {
+        return "";
+    }
+    if (begins_clause(rest)) {
+        return "\n    ";
+    }
+    bool next_core = rest.data[0] == ' ' && before == ',' && !place->final;
+    bool select = before == ')' && text_starts_with(rest, TEXT("SELECT "));
+    return place->depth == 0 && (next_core || select) ? "\n" : "";
+}
+
+static void sql_advance(struct sql_place *place, struct text rest)
+{
+    char octet = rest.data[0];
+    if (octet == '\'' || octet == '"') {
+        place->quote = place->quote == '\0' ? octet : place->quote == octet ? '\0' : place->quote;
+    } else if (place->quote == '\0') {
+        place->depth += octet == '(' ? 1 : 0;
+        place->depth -= octet == ')' && place->depth > 0 ? 1 : 0;
+        place->final = place->final || (place->depth == 0 && text_starts_with(rest, TEXT("SELECT ")));
+    }
+}
+
+/* The canonical text is one line. It is shown with its clauses, WITH queries and final SELECT on lines of
+ * their own; nothing within quotes is touched. */
+static fallible say_sql(struct page page, struct text sql)
+{
+    scoped_buffer lines;
+    struct sql_place place = {0};
+    buffer_init(&lines, EXPLAIN_BYTES_MAX);
+    for (size_t i = 0; i < sql.size; i++) {
+        struct text rest = {sql.data + i, sql.size - i};
+        const char *broken = line_break(&place, rest, i == 0 ? '\0' : sql.data[i - 1]);
+        sql_advance(&place, rest);
+        TRY(buffer_add_text(&lines, text_of(broken)));
+        if (broken[0] == '\0' || rest.data[0] != ' ') {
+            TRY(buffer_add_byte(&lines, (uint8_t)rest.data[0]));
+        }
+    }
+    return quote_block(page.out, 6, buffer_text(&lines));
+}
+
 static fallible say_query(struct page page, const struct contract *contract,
                           const struct contract_query *query)
 {
     TRY(buffer_printf(page.out, "  Query %.*s\n", TEXT_ARGS(query->name)));
-    TRY(quote_block(page.out, 6, query->sql));
+    TRY(say_sql(page, query->sql));
     TRY(say_reads(page, contract, query));
     TRY(buffer_add_text(page.out, query->parameter_count == 0 ? TEXT("    It has no parameters.\n")
                                                               : TEXT("    Who asks may choose:\n")));

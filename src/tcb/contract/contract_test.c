@@ -547,7 +547,11 @@ static void the_explanation_cannot_be_imitated(void **state)
         "IT ISOLATES NOTHING",
         "insurer brings insurer/claims as table claims",
         "at least 10 different",
-        "      | SELECT state,\n      |        count(*) AS claims FROM claims\n",
+        "      | WITH a AS (SELECT c.state AS state, count_star() AS n\n      |     FROM claims AS c\n"
+        "      |     WHERE (c.state <> ') FROM, x')\n      |     GROUP BY c.state),\n"
+        "      | b AS (SELECT f.origin AS origin\n      |     FROM flights AS f)\n"
+        "      | SELECT a.state AS state, a.n AS claims\n      |     FROM a\n"
+        "      |     INNER JOIN b ON ((a.n = 1))\n",
         "at_least, INTEGER, visible to the room only, from 10\n",
         "since, DATE, visible to the host, from 2001-01-01, up to 2001-07-01\n",
         "Never more than 60 rows and 65536 octets",

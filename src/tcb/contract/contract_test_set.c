@@ -265,18 +265,22 @@ static void fill_query(struct contract_query *out)
     static struct column output[] = {{TEXT("state"), {COLUMN_VARCHAR}},
                                      {TEXT("claims"), {COLUMN_BIGINT}},
                                      {TEXT("cost"), {COLUMN_DECIMAL, 18, 2}}};
-    *out = (struct contract_query){.name = TEXT("rate"),
-                                   .sql = TEXT("SELECT state,\n       count(*) AS claims FROM claims"),
-                                   .reads = reads,
-                                   .read_count = 3,
-                                   .parameters = parameters,
-                                   .parameter_count = 3,
-                                   .output = output,
-                                   .output_count = 3,
-                                   .max_rows = 60,
-                                   .max_bytes = 65536,
-                                   .seconds = 60,
-                                   .memory_mb = 1024};
+    *out = (struct contract_query){
+        .name = TEXT("rate"),
+        .sql = TEXT("WITH a AS (SELECT c.state AS state, count_star() AS n FROM claims AS "
+                    "c WHERE (c.state <> ') FROM, x') GROUP BY c.state), b AS "
+                    "(SELECT f.origin AS origin FROM flights AS f)SELECT a.state AS "
+                    "state, a.n AS claims FROM a INNER JOIN b ON ((a.n = 1))"),
+        .reads = reads,
+        .read_count = 3,
+        .parameters = parameters,
+        .parameter_count = 3,
+        .output = output,
+        .output_count = 3,
+        .max_rows = 60,
+        .max_bytes = 65536,
+        .seconds = 60,
+        .memory_mb = 1024};
 }
 
 static json_t *contract_payload(const struct test_keys *keys, const struct digest manifests[],
