@@ -2,6 +2,8 @@
 
 #include "column/column_type.h"
 
+#include <stdio.h>
+
 enum { AST_BYTES_MAX = 16 << 20 };
 
 /* ---- JSON with integers that jansson cannot hold ---- */
@@ -351,17 +353,11 @@ json_t *ast_type(struct text name)
 
 bool ast_type_is_plain(const json_t *type)
 {
+    char decimal[64];
     json_t *information = json_object_get(type, "type_info");
-    if (json_object_size(type) != 2 || !json_is_string(json_object_get(type, "id"))) {
-        return false;
-    }
-    if (ast_is(type, "id", "DECIMAL")) {
-        return ast_is(information, "type", "DECIMAL_TYPE_INFO") &&
-               ast_is_empty(json_object_get(information, "alias")) &&
-               ast_is_empty(json_object_get(information, "extension_info"));
-    }
-    struct column_type known;
-    return json_is_null(information) &&
-           result_is_ok(column_type_parse(text_of(ast_member(type, "id")), &known)) &&
-           known.kind != COLUMN_DECIMAL;
+    snprintf(decimal, sizeof decimal, "DECIMAL(%lld,%lld)",
+             (long long)json_integer_value(json_object_get(information, "width")),
+             (long long)json_integer_value(json_object_get(information, "scale")));
+    scoped_json *plain = ast_type(text_of(ast_is(type, "id", "DECIMAL") ? decimal : ast_member(type, "id")));
+    return plain != NULL && json_equal(plain, type);
 }

@@ -86,5 +86,5 @@ json_t *ast_order(json_t *expression);
 /* A type's node from its name (doc/formats.md §1.3), NULL for a name that is not one; TIME, BLOB and UUID
  * are. */
 json_t *ast_type(struct text name);
-/* Whether a type's node is plain: one of those above. */
+/* Whether a type's node is one that `ast_type` gives. */
 bool ast_type_is_plain(const json_t *type);

@@ -129,11 +129,17 @@ static void hostile_texts_are_refused(void **state)
     size_t index;
     json_t *one;
     json_array_foreach (json_object_get(corpus, "cases"), index, one) {
-        scoped_json *answer = NULL;
         scoped_json *alone = NULL;
-        uint8_t kind = draft_case(room, corpus, one, sql_of(one), &answer);
-        bool good = refuses(one, kind, answer) &&
-                    vet_case(room, corpus, one, sql_of(one), &alone) == QUERY_FRAME_REFUSED;
+        scoped_json *drafted = NULL;
+        json_t *answer = NULL;
+        uint8_t kind = vet_case(room, corpus, one, sql_of(one), &alone);
+        assert_int_equal(kind, QUERY_FRAME_REFUSED);
+        answer = alone;
+        if (!refuses(one, kind, alone)) { /* it is incomplete first of all */
+            kind = draft_case(room, corpus, one, sql_of(one), &drafted);
+            answer = drafted;
+        }
+        bool good = refuses(one, kind, answer);
         wrong = (!good && show(one, answer)) || wrong;
     }
     assert_true(index >= 74);
