@@ -1,9 +1,5 @@
 #include "contract/run_request.h"
 
-static const char *const members[] = {"type",      "contract",   "query",      "run",
-                                      "querier",   "recipients", "parameters", "sealed_parameters",
-                                      "not_after", NULL};
-
 static bool is_run_id(struct text text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -28,13 +24,8 @@ static fallible read_values(struct arena *arena, const json_t *object, struct ru
         struct run_parameter *parameter = &parameters[i];
         parameter->name = names[i];
         TRY(document_keep(arena, &parameter->name));
-        if (!text_is_name(parameter->name)) {
-            return FAIL_AT(INVALID, "document.name", parameter->name.data);
-        }
-        struct result result = json_get_text(object, parameter->name.data, &parameter->value);
-        if (!result_is_ok(result)) {
-            return FAIL_AT(INVALID, "json.member.not_text", parameter->name.data);
-        }
+        REQUIRE_AT(text_is_name(parameter->name), INVALID, "document.name", parameter->name.data);
+        TRY(json_get_text(object, parameter->name.data, &parameter->value));
         TRY(arena_copy_text(arena, parameter->value, &parameter->value));
     }
     *out = parameters;
@@ -50,63 +41,70 @@ static fallible read_sealed(struct arena *arena, const json_t *content, struct r
     json_t *sealed;
     TRY(json_get_object(content, "sealed_parameters", &sealed));
     TRY(json_encode_text(arena, sealed, &request->sealed_parameters));
-    if (request->sealed_parameters.size > RUN_SEALED_BYTES_MAX) {
-        return FAIL_AT(LIMIT, "run.sealed.size", "sealed_parameters");
-    }
+    REQUIRE_AT(request->sealed_parameters.size <= RUN_SEALED_BYTES_MAX, LIMIT, "run.sealed.size",
+               "sealed_parameters");
     return OK;
 }
 
-static fallible read_request(struct arena *arena, struct run_request *request)
+static const struct document_member run_members[] = {
+    MEMBER_OTHERS("type", "recipients", "manifests", "parameters", "sealed_parameters"),
+    MEMBER(run_request, DIGEST, contract),
+    MEMBER(run_request, NAME, query),
+    MEMBER(run_request, TEXT, run),
+    MEMBER(run_request, NAME, querier),
+    MEMBER(run_request, TIME, not_after),
+    {0},
+};
+
+static fallible complete(struct arena *arena, void *record)
 {
+    struct run_request *request = record;
     const json_t *content = request->document.content;
-    json_t *parameters;
-    TRY(document_get_digest(content, "contract", &request->contract));
-    TRY(document_get_name(content, "query", &request->query));
-    TRY(json_get_text(content, "run", &request->run));
-    if (!is_run_id(request->run)) {
-        return FAIL_AT(INVALID, "run.id", "run");
-    }
-    TRY(document_get_name(content, "querier", &request->querier));
-    TRY(document_keep(arena, &request->querier));
+    REQUIRE_AT(is_run_id(request->run), INVALID, "run.id", "run");
     TRY(document_get_names(arena, content, "recipients", 1, CONTRACT_PARTIES_MAX, &request->recipients,
                            &request->recipient_count));
-    for (size_t i = 0; i < request->recipient_count; i++) {
-        TRY(document_keep(arena, &request->recipients[i]));
-    }
-    TRY(json_get_object(content, "parameters", &parameters));
     TRY(document_within(arena,
-                        read_values(arena, parameters, &request->parameters, &request->parameter_count),
+                        read_values(arena, json_object_get(content, "parameters"), &request->parameters,
+                                    &request->parameter_count),
                         "parameters"));
-    TRY(read_sealed(arena, content, request));
-    return json_get_time(content, "not_after", &request->not_after);
+    if (json_has(content, "manifests")) {
+        TRY(document_within(arena,
+                            read_values(arena, json_object_get(content, "manifests"), &request->manifests,
+                                        &request->manifest_count),
+                            "manifests"));
+    }
+    return read_sealed(arena, content, request);
 }
+
+const struct document_kind run_request_kind = {
+    RUN_REQUEST_TYP, "run/1", NULL, run_members, sizeof(struct run_request), complete, NULL,
+};
 
 fallible run_request_parse(struct arena *arena, struct bytes untrusted_bytes, struct run_request *out)
 {
-    scoped_run_request request = {0};
-    TRY(document_parse(arena, untrusted_bytes, RUN_REQUEST_TYP, NULL, "run/1", members, &request.document));
-    TRY(read_request(arena, &request));
-    *out = request;
-    request = (struct run_request){0};
-    return OK;
+    return document_parse(arena, untrusted_bytes, &run_request_kind, out);
 }
 
-void run_request_release(struct run_request *request)
+static fallible build_values(const char *member, const struct run_parameter values[], size_t count,
+                             json_t *object)
 {
-    jws_release(&request->document);
-    *request = (struct run_request){0};
+    json_t *inner;
+    TRY(document_set_object(object, member, &inner));
+    for (size_t i = 0; i < count; i++) {
+        scoped_arena arena;
+        arena_init(&arena, 1024);
+        const char *name;
+        TRY(arena_cstring(&arena, values[i].name, &name));
+        TRY(json_set_text(inner, name, values[i].value));
+    }
+    return OK;
 }
 
 static fallible build_parameters(const struct run_request *request, json_t *object)
 {
-    json_t *parameters;
-    TRY(document_set_object(object, "parameters", &parameters));
-    for (size_t i = 0; i < request->parameter_count; i++) {
-        scoped_arena arena;
-        arena_init(&arena, 1024);
-        const char *name;
-        TRY(arena_cstring(&arena, request->parameters[i].name, &name));
-        TRY(json_set_text(parameters, name, request->parameters[i].value));
+    TRY(build_values("parameters", request->parameters, request->parameter_count, object));
+    if (request->manifest_count > 0) {
+        TRY(build_values("manifests", request->manifests, request->manifest_count, object));
     }
     if (request->sealed_parameters.size == 0) {
         return OK;
@@ -158,36 +156,20 @@ static fallible check_values(const struct contract_query *query, const struct ru
             }
             continue;
         }
-        if (value == NULL) {
-            return FAIL_AT(INVALID, "run.parameter.missing", where);
-        }
+        REQUIRE_AT(value != NULL, INVALID, "run.parameter.missing", where);
         expected++;
-        struct result result = contract_check_parameter(parameter, value->value);
-        if (!result_is_ok(result)) {
-            result.where = where;
-            return result;
-        }
+        TRY(result_at(contract_check_parameter(parameter, value->value), where));
     }
     REQUIRE(value_count == expected, INVALID, "run.parameter.unknown");
     return OK;
-}
-
-static bool has_sealed(const struct contract_query *query)
-{
-    for (size_t i = 0; i < query->parameter_count; i++) {
-        if (!query->parameters[i].is_public) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static fallible check_parameters(const struct run_request *request, const struct contract_query *query)
 {
     TRY(check_values(query, request->parameters, request->parameter_count, true));
     bool present = request->sealed_parameters.size > 0;
-    REQUIRE(present || !has_sealed(query), INVALID, "run.sealed.missing");
-    REQUIRE(!present || has_sealed(query), INVALID, "run.sealed.unexpected");
+    REQUIRE(present || contract_query_is_public(query), INVALID, "run.sealed.missing");
+    REQUIRE(!present || !contract_query_is_public(query), INVALID, "run.sealed.unexpected");
     return OK;
 }
 
@@ -195,15 +177,13 @@ static fallible check_people(const struct run_request *request, const struct con
                              size_t *out_querier)
 {
     bool known = result_is_ok(contract_find_party(contract, request->querier, out_querier));
-    if (!known || !contract_is_querier(contract, *out_querier)) {
-        return FAIL_AT(DENIED, "run.querier", request->querier.data);
-    }
+    REQUIRE_AT(known && contract_is_querier(contract, *out_querier), DENIED, "run.querier",
+               request->querier.data);
     for (size_t i = 0; i < request->recipient_count; i++) {
         size_t party;
         known = result_is_ok(contract_find_party(contract, request->recipients[i], &party));
-        if (!known || !contract_is_recipient(contract, party)) {
-            return FAIL_AT(DENIED, "run.recipient", request->recipients[i].data);
-        }
+        REQUIRE_AT(known && contract_is_recipient(contract, party), DENIED, "run.recipient",
+                   request->recipients[i].data);
     }
     return OK;
 }
@@ -223,6 +203,13 @@ fallible run_request_verify(struct arena *arena, const struct run_request *reque
     return OK;
 }
 
+fallible run_request_find_manifest(const struct run_request *request, struct text table, struct digest *out)
+{
+    const struct run_parameter *row = find_value(request->manifests, request->manifest_count, table);
+    bool good = row != NULL && result_is_ok(digest_from_text(row->value, out));
+    return good ? OK : FAIL_AT(INVALID, "run.manifest.missing", table.data);
+}
+
 fallible run_request_check_time(const struct run_request *request, int64_t unix_seconds)
 {
     REQUIRE(unix_seconds <= request->not_after, EXPIRED, "run.expired");
@@ -236,7 +223,7 @@ fallible run_request_values(struct arena *arena, const struct run_request *reque
     struct run_parameter *sealed = NULL;
     size_t sealed_count = 0;
     TRY(check_parameters(request, query));
-    if (has_sealed(query)) {
+    if (!contract_query_is_public(query)) {
         scoped_json *object = NULL;
         TRY(document_within(arena, json_decode(untrusted_sealed, &object), "sealed_parameters"));
         TRY(document_within(arena, read_values(arena, object, &sealed, &sealed_count), "sealed_parameters"));

@@ -40,13 +40,10 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
     TRY(json_only(arena, row, members));
     TRY(json_get_text(row, "name", &out->name));
     TRY(json_get_text(row, "type", &type));
-    if (!column_name_is_valid(out->name)) {
-        return FAIL_AT(INVALID, "column.name", "name");
-    }
+    REQUIRE_AT(column_name_is_valid(out->name), INVALID, "column.name", "name");
     struct result result = column_type_parse(type, &out->type);
-    if (!result_is_ok(result) || column_type_may_leave(out->type) != VERDICT_ALLOW) {
-        return FAIL_AT(INVALID, "column.type.may_not_leave", "type");
-    }
+    REQUIRE_AT(result_is_ok(result) && column_type_may_leave(out->type) == VERDICT_ALLOW, INVALID,
+               "column.type.may_not_leave", "type");
     for (size_t i = 0; i < index; i++) {
         REQUIRE(!text_equal(columns[i].name, out->name), INVALID, "column.duplicate");
     }
@@ -56,7 +53,8 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
 fallible column_schema_read(struct arena *arena, const json_t *object, const char *member, size_t max,
                             struct column **out, size_t *out_count)
 {
-    return DOCUMENT_ROWS(arena, object, member, 1, max, read_column, out, out, out_count);
+    return document_get_rows(arena, object, member, 1, max, sizeof **out, read_column, out, (void **)out,
+                             out_count);
 }
 
 static fallible build_header(const struct result_frame *frame, json_t *object)
