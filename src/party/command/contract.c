@@ -283,7 +283,7 @@ static const char draft_about[] =
     "     \"parameters\": [{\"name\", \"type\", \"public\": true, \"min\", \"max\", \"values\": [..]}],\n"
     "     \"max_rows\", \"max_bytes\", \"seconds\", \"memory_mb\"}],\n"
     "   \"queriers\": [name], \"recipients\": [name], \"days\": 30 or \"valid\": {\"from\", \"until\"},\n"
-    "   \"residency\": [text], \"authorities\": [{\"party\", \"file\"}], \"tee\": [{\"type\", "
+    "   \"residency\": [text], \"loading\": \"all\" or \"on-demand\", \"authorities\": [{\"party\", \"file\"}], \"tee\": [{\"type\", "
     "\"measurement\", \"root\"}]}\n"
     "Parties are names of your address book; paths are relative to the file. Authorities and TEE come from "
     "your\n"

@@ -32,12 +32,12 @@ struct room {
     struct wrapping_keys wrapping_keys;
     struct reads reads;
     struct deadline deadline;
-    uint8_t *slots; /* shared memory with the child, written here and read-only there */
-    int slots_fd;
+    struct window window;
     struct room_limits limits;
 };
 
-/* Makes the instance key, starts the reading threads and maps the slots. Before the room locks itself in. */
+/* Makes the instance key, starts the reading threads and opens the window. Before the room locks itself in.
+ */
 fallible room_init(struct room *room);
 void room_release(struct room *room);
 
