@@ -160,6 +160,68 @@ void data_release(struct data *data)
     *data = (struct data){0};
 }
 
+void data_store_release(struct data_store *store)
+{
+    for (size_t i = 0; i < store->part_count; i++) {
+        if (store->parts[i].ciphertext != NULL) {
+            munmap(store->parts[i].ciphertext, store->parts[i].ciphertext_mapped);
+        }
+    }
+    free(store->parts);
+    *store = (struct data_store){0};
+}
+
+static struct digest plan_of(const struct data_part *part)
+{
+    struct bytes numbers = {(const uint8_t *)part->segments, part->segment_count * sizeof *part->segments};
+    return digest_of(numbers);
+}
+
+void data_keep(struct data *data)
+{
+    struct data_store kept = {0};
+    for (size_t t = 0; t < data->table_count; t++) {
+        kept.part_count += data->tables[t].part_count;
+    }
+    kept.parts = calloc(kept.part_count + 1, sizeof *kept.parts);
+    data_store_release(data->store);
+    if (kept.parts == NULL) {
+        return;
+    }
+    struct data_kept *next = kept.parts;
+    for (size_t t = 0; t < data->table_count; t++) {
+        for (size_t p = 0; p < data->tables[t].part_count; p++) {
+            struct data_part *part = &data->tables[t].parts[p];
+            *next++ = (struct data_kept){part->part->root, plan_of(part), part->ciphertext,
+                                         part->ciphertext_mapped};
+            part->ciphertext = NULL;
+        }
+    }
+    *data->store = kept;
+}
+
+/* Whatever is not found again has no place beside what is pulled anew. */
+static bool take_kept(struct data *data, struct data_part *part)
+{
+    struct digest plan = plan_of(part);
+    for (size_t i = 0; data->store != NULL && i < data->store->part_count; i++) {
+        struct data_kept *kept = &data->store->parts[i];
+        if (kept->ciphertext != NULL && digest_equal(&kept->root, &part->part->root) &&
+            digest_equal(&kept->plan, &plan)) {
+            part->ciphertext = kept->ciphertext;
+            part->ciphertext_mapped = kept->ciphertext_mapped;
+            part->is_checked = true;
+            memset((void *)part->states, DATA_HERE, part->segment_count);
+            kept->ciphertext = NULL;
+            return true;
+        }
+    }
+    if (data->store != NULL) {
+        data_store_release(data->store);
+    }
+    return false;
+}
+
 fallible data_part_take_leaves(struct arena *arena, struct data *data, struct data_part *part,
                                struct bytes untrusted_leaves)
 {
@@ -167,6 +229,10 @@ fallible data_part_take_leaves(struct arena *arena, struct data *data, struct da
     uint64_t size = (uint64_t)part->segment_count * STREAM_SEGMENT_BYTES;
     uint64_t used = data->on_demand ? 0 : size; /* what is loaded on demand goes as soon as it is shown */
     REQUIRE(used <= data->memory_max - data->memory_used, LIMIT, "data.memory");
+    if (take_kept(data, part)) {
+        data->memory_used += used;
+        return OK;
+    }
     void *mapped =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     REQUIRE(mapped != MAP_FAILED, NO_MEMORY, "data.memory");
@@ -242,7 +308,9 @@ static fallible reader_open_segment(struct data_reader *reader, const struct dat
     TRY(reader_open_part(reader, part));
     uint64_t number = part->segments[index];
     struct bytes sealed = {part->ciphertext + index * STREAM_SEGMENT_BYTES, segment_of(part, number).size};
-    TRY(part_check_segment(&part->leaves[number], sealed));
+    if (!part->is_checked) {
+        TRY(part_check_segment(&part->leaves[number], sealed));
+    }
     return stream_open_segment(&reader->stream, part->part->plain_size, number, sealed, reader->plain);
 }
 

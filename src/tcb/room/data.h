@@ -49,6 +49,7 @@ struct data_part {
     uint8_t *ciphertext;     /* segments one after another, STREAM_SEGMENT_BYTES apart */
     size_t ciphertext_mapped;
     bool is_ready;
+    bool is_checked; /* by the run before, from which the ciphertext was kept */
     struct buffer footer;
 };
 
@@ -74,8 +75,23 @@ struct data_shown {
     size_t index;
 };
 
+/* Ciphertext that a room keeps from one run for the next, if it was started so: checked, and found again by
+ * the part's root and the segments that were pulled. What is then asked of the host depends on the run before
+ * too, which it knows. */
+struct data_store {
+    struct data_kept {
+        struct digest root;
+        struct digest plan;
+        uint8_t *ciphertext;
+        size_t ciphertext_mapped;
+    } * parts;
+    size_t part_count;
+};
+void data_store_release(struct data_store *store);
+
 struct data {
     const struct window *window;
+    struct data_store *store; /* or NULL: nothing is kept */
     struct data_table *tables;
     size_t table_count;
     uint64_t segments_used; /* of the window */
@@ -96,6 +112,9 @@ struct data {
 fallible data_add_table(struct arena *arena, struct data *data, struct text name,
                         const struct manifest *manifest, const struct text columns[], size_t column_count);
 void data_release(struct data *data); /* wipes keys and unmaps */
+/* Before the release of a run in which everything was shown: its ciphertext takes the place of what was kept.
+ */
+void data_keep(struct data *data);
 
 /* Takes the leaves of a part. UNTRUSTED "part.leaves.root" or ".size". LIMIT "data.memory" when the granted
  * ciphertext would not fit into `memory_max`. */

@@ -121,6 +121,9 @@ static fallible run_child(struct job *job)
         job->pulled = FAIL(UNTRUSTED, "part.segment");
     }
     TRY(job->pulled);
+    if (job->data.store != NULL) {
+        data_keep(&job->data);
+    }
     REQUIRE(!late, TIMEOUT, "room.execution.deadline");
     return result;
 }

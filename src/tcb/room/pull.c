@@ -87,6 +87,8 @@ static struct result in_table(struct job *job, const struct data_table *table, s
 fallible job_prepare_data(struct job *job)
 {
     job->data.window = &job->room->window;
+    bool keeps = job->room->limits.keeps_ciphertext && !job->bundle->contract.on_demand;
+    job->data.store = keeps ? &job->room->store : NULL;
     job->data.memory_max = job->room->limits.ciphertext_bytes_max;
     const struct contract *contract = &job->bundle->contract;
     if (contract->on_demand) {

@@ -22,6 +22,7 @@ void room_release(struct room *room)
     wrapping_keys_release(&room->wrapping_keys);
     key_release(&room->instance_key);
     window_close(&room->window);
+    data_store_release(&room->store);
 }
 
 fallible room_announce(struct room *room)

@@ -19,6 +19,7 @@ struct room_limits {
     uint64_t ciphertext_bytes_max; /* granted ciphertext of one job in memory */
     uint64_t engine_memory_mb_max; /* no query gets more, whatever its contract says */
     size_t threads;                /* of the engine, and of those that serve its reads */
+    bool keeps_ciphertext;         /* of one run for the next */
 };
 
 struct room {
@@ -33,6 +34,7 @@ struct room {
     struct reads reads;
     struct deadline deadline;
     struct window window;
+    struct data_store store;
     struct room_limits limits;
 };
 
