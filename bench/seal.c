@@ -2,8 +2,8 @@
  *
  *   bench-seal THREADS MIB
  *
- * Each thread seals and opens MIB megabytes of its own, segment by segment, with and without the Merkle leaves. Prints
- * octets per second of all threads together as JSON. */
+ * Each thread seals and opens MIB megabytes of its own, segment by segment, with and without the Merkle
+ * leaves. Prints octets per second of all threads together as JSON. */
 #include "seal/part.h"
 #include "seal/stream.h"
 

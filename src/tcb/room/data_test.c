@@ -444,6 +444,39 @@ static void threads_serve_until_the_socket_ends(void **state)
     reads_stop(&reads);
 }
 
+/* What a run leaves is found again by root and segments, once, and is not asked of the host. */
+static void kept_ciphertext_is_found_again(void **state)
+{
+    struct sealed *sealed = *state;
+    struct data_store store = {0};
+    struct text column = TEXT("first");
+    struct text other = TEXT("third");
+    for (int round = 0; round < 4; round++) {
+        struct data data = {.store = &store};
+        struct text *columns = round == 2 ? &other : &column;
+        struct data_part *part = plan(sealed, &data, columns, 1);
+        ok(data_part_take_leaves(&sealed->arena, &data, part, buffer_view(&sealed->leaves)));
+        struct data_run run;
+        data_part_next(part, 0, false, &run);
+        assert_int_equal(run.count == 0, round == 1);
+        assert_int_equal(part->is_checked, round == 1);
+        bring_all(sealed, &data, part, false);
+        ok(data_part_ready(&sealed->arena, &data, &data.tables[0], part, &sealed->key));
+        ok(data_show_all(&data, part, &sealed->reader));
+        uint8_t out;
+        uint64_t at = sealed->part.columns[round == 2 ? 2 : 0].chunks[0].offset;
+        look(sealed, part, at, 1, &out);
+        assert_int_equal(out, round == 2 ? 'c' : 'a');
+        data_reader_release(&sealed->reader);
+        data_keep(&data);
+        assert_int_equal(store.part_count, 1);
+        assert_non_null(store.parts[0].ciphertext);
+        data_release(&data);
+    }
+    data_store_release(&store);
+    assert_null(store.parts);
+}
+
 /* On demand nothing is pulled but what is wished for, its ciphertext goes, and what is old makes place. */
 static void on_demand_what_is_old_makes_place(void **state)
 {
@@ -512,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hostile_child_gets_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_serve_until_the_socket_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept_ciphertext_is_found_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_demand_what_is_old_makes_place, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,13 @@ fallible room_announce(struct room *room)
     return link_send_json(&room->link, MESSAGE_ready, json_incref(message));
 }
 
+static bool is_idle(void *self)
+{
+    struct room *room = self;
+    bool readable;
+    return result_is_ok(link_wait(&room->link, 0, &readable)) && !readable;
+}
+
 /* Idle work until a job comes. */
 static fallible wait_for_job(struct room *room)
 {
@@ -59,7 +66,7 @@ static fallible wait_for_job(struct room *room)
             return OK;
         }
         if (has_idle_work) {
-            TRY(wrapping_keys_make_one(&room->wrapping_keys));
+            TRY(wrapping_keys_make_one(&room->wrapping_keys, is_idle, room));
         }
     }
 }
