@@ -46,11 +46,21 @@ def segments(requests):
     return sum(json.loads(request)["count"] for request in requests)
 
 
+def exact():
+    """Columns of few values are dictionaries in the file, one per row group, and the engine must not take one for another."""
+    cells = {}
+    for i in range(ROWS):
+        cell = cells.setdefault(i * 7919 % 50, [0, 0, 0])
+        for place, number in enumerate((1, i * 104729 % 100003, i * 31 % 90001)):
+            cell[place] += number
+    return "store,n,price,customers\n" + "".join(f"{store},{n},{price},{customers}\n" for store, (n, price, customers) in sorted(cells.items()))
+
+
 def test_the_answers_are_the_same_and_so_is_every_request_of_loading_all(world):
     everything, first = asked(world, world.everything, "all")
     again, second = asked(world, world.everything, "all")
     demand, _ = asked(world, world.demand, "all")
-    assert everything == again == demand and len(everything.splitlines()) == 51
+    assert everything == again == demand == exact()
     assert first == second
 
 
