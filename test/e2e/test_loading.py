@@ -80,7 +80,7 @@ def test_a_room_that_keeps_ciphertext_asks_once(world):
     expected, first = asked(world, world.everything, "all")
     world.kill("room")
     world.start("room", world.program.parent / "truce-room-sim", "serve", world.service_folder("room"), "--host", world.recorder.path,
-                "--keep-ciphertext")
+                "--keep-ciphertext", "1")
     world.wait_for_rooms(1)
     answer, cold = asked(world, world.everything, "all")
     assert answer == expected and cold == first
