@@ -55,7 +55,7 @@ static void generation_ends_when_it_is_told_to(void **state)
         int left = asked;
         assert_why(key_generate_while(2048, count_down, &left, &key), UNAVAILABLE,
                    "key.generate.interrupted");
-        assert_int_equal(left, -1);
+        assert_true(left < 0);
         assert_null(key.pkey);
     }
     int left = 1 << 30;

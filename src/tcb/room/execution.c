@@ -118,7 +118,12 @@ static fallible run_child(struct job *job)
     TRY(ended);
     const struct data_part *untrusted = job->data.untrusted_part;
     if (result_is_ok(job->pulled) && untrusted != NULL && !job->data.on_demand) {
-        job->pulled = FAIL(UNTRUSTED, "part.segment");
+        const struct data_table *table = job->data.tables;
+        while (untrusted < table->parts || untrusted >= table->parts + table->part_count) {
+            table++;
+        }
+        job->pulled = FAIL_AT(UNTRUSTED, "part.segment",
+                              arena_where(&job->arena, "%.*s", TEXT_ARGS(table->manifest->dataset)));
     }
     TRY(job->pulled);
     if (job->data.store != NULL) {
