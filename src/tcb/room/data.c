@@ -360,6 +360,8 @@ fallible data_part_ready(struct arena *arena, struct data *data, const struct da
     const struct manifest *manifest = table->manifest;
     struct bytes associated;
     TRY(part_associated_data(arena, manifest->dataset, manifest->version, part->part->number, &associated));
+    struct bytes first = {part->ciphertext, segment_of(part, 0).size};
+    TRY(part_check_segment(&part->leaves[0], first)); /* before the key is made of its header */
     struct bytes header = {part->ciphertext, STREAM_HEADER_BYTES};
     TRY(stream_key_of(data_key, associated, header, &part->key));
 
