@@ -30,6 +30,7 @@ struct options {
     uint64_t threads;
     uint64_t ciphertext_mb;
     uint64_t engine_memory_mb;
+    uint64_t keeps_ciphertext;
 };
 
 static void print_help(FILE *to, const char *program)
@@ -44,6 +45,7 @@ static void print_help(FILE *to, const char *program)
             "  --threads N            threads of the engine and of decryption (default: all cores)\n"
             "  --ciphertext-mb N      granted ciphertext of one job in memory (default 4096)\n"
             "  --engine-memory-mb N   no query gets more (default 4096)\n"
+            "  --keep-ciphertext 1    of one job for the next, so that the same data is not pulled again\n"
             "Options of serve and measure:\n"
             "  --query PATH           the query program (default: truce-query beside this program)\n",
             program, program, program);
@@ -81,6 +83,7 @@ static fallible parse_options(int count, char **arguments, struct options *out)
                                          {"--threads", NULL, &out->threads, ROOM_THREADS_MAX},
                                          {"--ciphertext-mb", NULL, &out->ciphertext_mb, 1024 * 1024},
                                          {"--engine-memory-mb", NULL, &out->engine_memory_mb, 1024 * 1024},
+                                         {"--keep-ciphertext", NULL, &out->keeps_ciphertext, 1},
                                          {0}};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *out = (struct options){.threads = cores < 1                  ? 1
@@ -153,7 +156,8 @@ static fallible run_serve(const struct options *options, const struct tee_place 
                         .spawner = spawner,
                         .limits = {.ciphertext_bytes_max = options->ciphertext_mb << 20,
                                    .engine_memory_mb_max = options->engine_memory_mb,
-                                   .threads = (size_t)options->threads}};
+                                   .threads = (size_t)options->threads,
+                                   .keeps_ciphertext = options->keeps_ciphertext == 1}};
     scoped_tee tee = {0};
     TRY(room_family->open(place, &tee));
     room.tee = &tee;

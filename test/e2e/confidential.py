@@ -339,7 +339,7 @@ class World(Stack):
         return pid
 
     def engine_child(self, seconds=20):
-        """The child that runs a query: the one that has the shared memory."""
+        """The child that runs a query: the one that has the window."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for pid in self.children(self.child_of_room("truce-query")):
@@ -347,7 +347,7 @@ class World(Stack):
                     maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
                 except OSError:
                     continue
-                if "memfd:slots" in maps:
+                if "memfd:window" in maps:
                     return pid
             time.sleep(0.02)
         raise AssertionError("no query is running")

@@ -77,7 +77,7 @@ def check_reads(got):
     assert got["ten before the end"] == 10
     known = {"octets given", "granted marks", "zeros", "hidden marks", "marks of the other dataset", "ten before the end"}
     refused = {label: given for label, given in got.items() if label not in known}
-    assert len(refused) == 17 and set(refused.values()) == {0}, refused
+    assert len(refused) == 10 and set(refused.values()) == {0}, refused
 
 
 def test_whatever_it_asks_for_it_gets_granted_octets_or_zeros_or_nothing(world):
@@ -91,13 +91,13 @@ def test_another_text_than_was_approved_reads_no_more(world):
 def test_requests_that_change_on_their_way(world):
     got = cells(world, "hammer")
     assert got["threads"] >= 5 and got["answers"] > 1000
-    assert got["hidden marks"] == got["marks of the other dataset"] == got["given beyond a slot"] == 0
+    assert got["hidden marks"] == got["marks of the other dataset"] == 0
     assert got["granted marks seen"] == 1
 
 
 def test_no_way_out(world):
     got = cells(world, "ways-out")
-    assert len(got) == 18
+    assert len(got) == 19
     assert all(error in (EPERM, EACCES) for error in got.values()), got
     assert not os.path.exists("/tmp/hostile")
 

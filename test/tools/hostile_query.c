@@ -29,7 +29,7 @@
 void honest_run_serve(int stream, int read_socket, int memory);
 void honest_vet_serve(int stream);
 
-enum { REQUEST_MAX = 256 * 1024, SLOTS = 16, CELLS_MAX = 8 << 20, HAMMER_THREADS = 8, HAMMER_ROUNDS = 1500 };
+enum { REQUEST_MAX = 256 * 1024, CELLS_MAX = 8 << 20, HAMMER_THREADS = 8, HAMMER_ROUNDS = 1500 };
 
 static const char hidden_mark[] = "CANARY-HIDDEN";
 static const char other_mark[] = "CANARY-SHOP";
@@ -40,7 +40,8 @@ struct engine {
     int reads;
     int memory;
     uint64_t file_size; /* of part 0 of dataset 0, as the room says */
-    const uint8_t *slots;
+    const _Atomic uint32_t *states;
+    uint8_t octets[QUERY_READ_LENGTH_MAX];
     struct buffer cells;
 };
 
@@ -107,22 +108,53 @@ static void send_cells(struct engine *engine)
 
 /* ---- Wishes ---- */
 
-static int64_t receive_given(struct engine *engine)
+/* Octets that are not zeros in the window beyond the first file, where a second would be. */
+static int64_t count_octets(struct engine *engine, off_t at)
 {
-    uint8_t octets[QUERY_GIVEN_BYTES];
-    struct query_given given = {0};
-    if (recv(engine->reads, octets, sizeof octets, 0) != (ssize_t)sizeof octets ||
-        !result_is_ok(query_given_decode(BYTES_OF(octets), &given))) {
-        return -1;
+    int64_t count = 0;
+    int64_t got = syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, at);
+    for (int64_t i = 0; i < got; i++) {
+        count += engine->octets[i] != 0;
     }
-    return given.given;
+    return count;
 }
 
+/* Whether the room shows the segment that holds an octet of the first file within a moment. */
+static bool is_shown(struct engine *engine, uint64_t offset)
+{
+    uint64_t segment = query_segment_of(offset);
+    for (int i = 0; i < 100 && segment < QUERY_SEGMENTS_MAX; i++) {
+        if (engine->states[segment] != QUERY_STATE_ABSENT) {
+            return engine->states[segment] != QUERY_STATE_REFUSED;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+/* The number of octets that are to be had; a wish beyond the first file has none of its own to look at. */
 static int64_t ask(struct engine *engine, struct query_read wish)
 {
     uint8_t octets[QUERY_READ_BYTES];
     query_read_encode(&wish, octets);
-    return send(engine->reads, octets, sizeof octets, MSG_NOSIGNAL) < 0 ? -2 : receive_given(engine);
+    if (send(engine->reads, octets, sizeof octets, MSG_NOSIGNAL) < 0) {
+        return -2;
+    }
+    usleep(1000);
+    uint64_t size = wish.length < QUERY_READ_LENGTH_MAX ? wish.length : QUERY_READ_LENGTH_MAX;
+    bool foreign =
+        wish.dataset != 0 || wish.part != 0 || wish.length == 0 || wish.offset >= engine->file_size;
+    for (uint64_t at = wish.offset; at < wish.offset + size && !foreign; at += QUERY_SEGMENT_BYTES) {
+        if (!is_shown(engine, at)) {
+            return 0;
+        }
+    }
+    if (wish.offset > QUERY_WINDOW_BYTES) {
+        return 0;
+    }
+    off_t at = (off_t)query_window_at(foreign && wish.offset == 0 ? 1000 : 0, wish.offset);
+    return foreign ? count_octets(engine, at)
+                   : syscall(SYS_pread64, engine->memory, engine->octets, size, at);
 }
 
 static int64_t count_marks(const uint8_t *octets, size_t size, const char *mark)
@@ -136,29 +168,43 @@ static int64_t count_marks(const uint8_t *octets, size_t size, const char *mark)
     return count;
 }
 
+struct found {
+    int64_t zeros, hidden, other, granted;
+};
+
+static void look(struct engine *engine, int64_t size, struct found *found)
+{
+    for (int64_t i = 0; i < size; i++) {
+        found->zeros += engine->octets[i] == 0;
+    }
+    if (size > 0) {
+        found->hidden += count_marks(engine->octets, (size_t)size, hidden_mark);
+        found->other += count_marks(engine->octets, (size_t)size, other_mark);
+        found->granted += count_marks(engine->octets, (size_t)size, granted_mark);
+    }
+}
+
 static void read_whole_file(struct engine *engine)
 {
     int64_t total = 0;
-    int64_t zeros = 0;
-    int64_t hidden = 0;
-    int64_t other = 0;
-    int64_t granted = 0;
-    for (uint64_t from = 0; from < engine->file_size + 5 * QUERY_SLOT_BYTES; from += QUERY_SLOT_BYTES / 2) {
-        int64_t given = ask(engine, (struct query_read){.length = QUERY_SLOT_BYTES, .offset = from});
-        size_t size = given < 0 ? 0 : (size_t)given;
-        for (size_t i = 0; i < size; i++) {
-            zeros += engine->slots[i] == 0;
-        }
-        total += (int64_t)size;
-        hidden += count_marks(engine->slots, size, hidden_mark);
-        other += count_marks(engine->slots, size, other_mark);
-        granted += count_marks(engine->slots, size, granted_mark);
+    struct found found = {0};
+    for (uint64_t from = 0; from < engine->file_size; from += QUERY_READ_LENGTH_MAX / 2) {
+        uint64_t left = engine->file_size - from;
+        uint32_t length = left < QUERY_READ_LENGTH_MAX ? (uint32_t)left : (uint32_t)QUERY_READ_LENGTH_MAX;
+        int64_t given = ask(engine, (struct query_read){.length = length, .offset = from});
+        look(engine, given, &found);
+        total += given < 0 ? 0 : given;
+    }
+    /* And the whole window, whatever it was shown. */
+    for (uint64_t at = QUERY_STATES_BYTES; at < QUERY_STATES_BYTES + (64 << 20);
+         at += QUERY_READ_LENGTH_MAX) {
+        look(engine, syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, at), &found);
     }
     add_row(engine, "octets given", total);
-    add_row(engine, "zeros", zeros);
-    add_row(engine, "hidden marks", hidden);
-    add_row(engine, "marks of the other dataset", other);
-    add_row(engine, "granted marks", granted);
+    add_row(engine, "zeros", found.zeros);
+    add_row(engine, "hidden marks", found.hidden);
+    add_row(engine, "marks of the other dataset", found.other);
+    add_row(engine, "granted marks", found.granted);
 }
 
 static void ask_for_what_is_not_there(struct engine *engine)
@@ -175,26 +221,18 @@ static void ask_for_what_is_not_there(struct engine *engine)
         {"offset 2^63", {.offset = 1ULL << 63, .length = 65536}},
         {"offset 2^64-1", {.offset = UINT64_MAX, .length = 65536}},
         {"offset that wraps", {.offset = UINT64_MAX - 100, .length = 65536}},
-        {"length over a slot", {.length = QUERY_SLOT_BYTES + 1}},
-        {"length 2^32-1", {.length = UINT32_MAX}},
-        {"slot 16", {.slot = SLOTS, .length = 65536}},
-        {"slot 2^32-1", {.slot = UINT32_MAX, .length = 65536}},
+        {"over the end", {.offset = engine->file_size - 10, .length = 1 << 20}},
         {"length 0", {.length = 0}},
     };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         add_row(engine, wishes[i].label, ask(engine, wishes[i].wish));
     }
     uint8_t octets[64] = {0};
-    const struct {
-        const char *label;
-        size_t size;
-    } odd[] = {{"message of 1", 1}, {"message of 23", 23}, {"message of 25", 25}, {"message of 64", 64}};
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        bool sent = send(engine->reads, octets, odd[i].size, MSG_NOSIGNAL) > 0;
-        add_row(engine, odd[i].label, sent ? receive_given(engine) : -2);
+    for (size_t size = 1; size <= sizeof octets; size += 3) {
+        send(engine->reads, octets, size, MSG_NOSIGNAL);
     }
     add_row(engine, "ten before the end",
-            ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 65536}));
+            ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 10}));
 }
 
 /* ---- Many threads that change a request while it is on its way ---- */
@@ -203,18 +241,17 @@ struct hammer {
     struct engine *engine;
     uint8_t shared[QUERY_READ_BYTES]; /* one message for all, rewritten all the time */
     atomic_bool over;
-    atomic_llong answers, hidden, other, granted, beyond;
+    atomic_llong answers, hidden, other, granted;
 };
 
 static void *rewrite(void *argument)
 {
     struct hammer *hammer = argument;
     for (uint64_t i = 0; !atomic_load(&hammer->over); i++) {
-        struct query_read wish = {.slot = (uint32_t)(i % (SLOTS + 2)),
-                                  .dataset = (uint32_t)(i / 7 % 3 == 2),
+        struct query_read wish = {.dataset = (uint32_t)(i / 7 % 3 == 2),
                                   .part = (uint32_t)(i / 11 % 5 == 4),
-                                  .length =
-                                      i % 13 == 0 ? UINT32_MAX : (uint32_t)(1 + i * 7919 % QUERY_SLOT_BYTES),
+                                  .length = i % 13 == 0 ? UINT32_MAX
+                                                        : (uint32_t)(1 + i * 7919 % QUERY_READ_LENGTH_MAX),
                                   .offset = i * 104729 % (hammer->engine->file_size + 1000)};
         query_read_encode(&wish, hammer->shared);
     }
@@ -229,19 +266,20 @@ static void *beat(void *argument)
         if (send(engine->reads, hammer->shared, sizeof hammer->shared, MSG_NOSIGNAL) < 0) {
             break;
         }
-        int64_t given = receive_given(engine);
-        atomic_fetch_add(&hammer->answers, given >= 0);
-        atomic_fetch_add(&hammer->beyond, given > QUERY_SLOT_BYTES);
-        const uint8_t *slot = engine->slots + (size_t)(i % SLOTS) * QUERY_SLOT_BYTES;
-        size_t seen = 128 * 1024;
-        atomic_fetch_add(&hammer->hidden, count_marks(slot, seen, hidden_mark));
-        atomic_fetch_add(&hammer->other, count_marks(slot, seen, other_mark));
-        atomic_fetch_add(&hammer->granted, count_marks(slot, seen, granted_mark));
+        atomic_fetch_add(&hammer->answers, 1);
+        static _Thread_local uint8_t seen[64 * 1024];
+        uint64_t at = query_window_at(0, (uint64_t)i * 32768 % (hammer->engine->file_size + (8 << 20)));
+        int64_t size = syscall(SYS_pread64, engine->memory, seen, sizeof seen, at);
+        if (size > 0) {
+            atomic_fetch_add(&hammer->hidden, count_marks(seen, (size_t)size, hidden_mark));
+            atomic_fetch_add(&hammer->other, count_marks(seen, (size_t)size, other_mark));
+            atomic_fetch_add(&hammer->granted, count_marks(seen, (size_t)size, granted_mark));
+        }
     }
     return NULL;
 }
 
-static void hammer_slots(struct engine *engine)
+static void hammer_wishes(struct engine *engine)
 {
     static struct hammer hammer;
     hammer.engine = engine;
@@ -264,7 +302,6 @@ static void hammer_slots(struct engine *engine)
     add_row(engine, "hidden marks", hammer.hidden);
     add_row(engine, "marks of the other dataset", hammer.other);
     add_row(engine, "granted marks seen", hammer.granted > 0);
-    add_row(engine, "given beyond a slot", hammer.beyond);
 }
 
 /* ---- Ways out ---- */
@@ -277,9 +314,12 @@ static int64_t error_of(int64_t status)
 static void try_ways_out(struct engine *engine)
 {
     size_t page = 4096;
+    void *file = mmap(NULL, page, PROT_READ, MAP_SHARED, engine->memory, 0);
+    add_row(engine, "map a file", file == MAP_FAILED ? errno : 0);
     void *writable = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, engine->memory, 0);
     add_row(engine, "map for writing", writable == MAP_FAILED ? errno : 0);
-    add_row(engine, "make writable", error_of(mprotect((void *)engine->slots, page, PROT_READ | PROT_WRITE)));
+    add_row(engine, "make writable",
+            error_of(mprotect((void *)(uintptr_t)engine->states, page, PROT_READ | PROT_WRITE)));
     add_row(engine, "write to the memory", error_of(syscall(SYS_pwrite64, engine->memory, "x", 1, 0)));
     add_row(engine, "truncate the memory", error_of(syscall(SYS_ftruncate, engine->memory, 0)));
     add_row(engine, "open a file", error_of(syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY)));
@@ -402,7 +442,7 @@ static void behave(struct engine *engine, const char *mode)
         read_whole_file(engine);
         ask_for_what_is_not_there(engine);
     } else if (is(mode, "hammer")) {
-        hammer_slots(engine);
+        hammer_wishes(engine);
     } else if (is(mode, "ways-out")) {
         try_ways_out(engine);
     } else if (starts(mode, "call-")) {
@@ -436,14 +476,16 @@ void run_serve(int stream, int read_socket, int memory)
         honest_run_serve(stream, read_socket, memory);
         return;
     }
-    struct engine engine = {.stream = stream, .reads = read_socket, .memory = memory};
+    static struct engine engine;
+    engine = (struct engine){.stream = stream, .reads = read_socket, .memory = memory};
     buffer_init(&engine.cells, CELLS_MAX);
     scoped_buffer taken;
     buffer_init(&taken, REQUEST_MAX);
     uint8_t kind;
-    engine.slots = mmap(NULL, (size_t)SLOTS * QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, memory, 0);
+    void *states = mmap(NULL, QUERY_STATES_BYTES, PROT_READ, MAP_SHARED, memory, 0);
+    engine.states = states;
     struct sandbox_limits limits = {.address_space_bytes = 4ULL << 30, .cpu_seconds = 60};
-    if (engine.slots == MAP_FAILED || !result_is_ok(query_frame_receive(stream, &taken, &kind)) ||
+    if (states == MAP_FAILED || !result_is_ok(query_frame_receive(stream, &taken, &kind)) ||
         !result_is_ok(read_file_size(buffer_view(&taken), &engine.file_size)) ||
         !result_is_ok(sandbox_enter(&limits))) {
         _exit(1);

@@ -163,6 +163,13 @@ static fallible serve_data(struct link *link, const struct message_header *heade
 
 /* ---- Reports ---- */
 
+/* When each step was reported, for whoever looks for what a job waits for. */
+static void log_step(const struct link *link, const struct queue_job *job, struct text step)
+{
+    log_event(link->host->log, "job.step", LOG_WORD("run", job->run), LOG_TEXT("step", step),
+              LOG_NUMBER("ms", world_monotonic_ms(link->host->world) - link->started_ms));
+}
+
 static fallible parse_report(struct link *link, const struct queue_job *job, const char *const members[],
                              bool may_be_empty, json_t **out)
 {
@@ -191,6 +198,9 @@ static fallible take_progress(struct link *link, const struct queue_job *job)
     REQUIRE(text_is_name(step), INVALID, "room.progress.step");
     TRY(json_get_u64(report, "done", INT64_MAX, &done));
     TRY(json_get_u64(report, "total", INT64_MAX, &total));
+    if (done == total) {
+        log_step(link, job, step);
+    }
     char name[QUEUE_NAME_CHARS + 1];
     snprintf(name, sizeof name, "%.*s", TEXT_ARGS(step));
     return queue_progress(link->host->queue, job->run, link->identity.id, name, (int64_t)done,
@@ -285,9 +295,11 @@ static fallible take_report(struct link *link, const struct queue_job *job,
     case MESSAGE_progress:
         return take_progress(link, job);
     case MESSAGE_result:
+        log_step(link, job, TEXT("result"));
         buffer_clear(&link->result);
         return buffer_add(&link->result, buffer_view(&link->payload));
     case MESSAGE_receipt:
+        log_step(link, job, TEXT("receipt"));
         return take_receipt(link, job);
     case MESSAGE_refused:
         return take_refusal(link, job);
@@ -326,6 +338,7 @@ static void shrink(struct buffer *buffer)
 fallible link_run(struct link *link, const struct queue_job *job, struct bytes dossier)
 {
     turn_send_job(&link->turn);
+    link->started_ms = world_monotonic_ms(link->host->world);
     link->unavailable = NULL;
     TRY(send(link, MESSAGE_job, 0, dossier));
     while (link->turn.state != TURN_IDLE) {

@@ -42,6 +42,7 @@ struct link {
     struct courier_session courier;
     struct buffer payload;   /* of the last frame */
     struct buffer result;    /* until its receipt comes */
+    int64_t started_ms;      /* when the job was handed over */
     const char *unavailable; /* why the last `unavailable` of this job was sent, or NULL */
 };
 

@@ -400,6 +400,7 @@ static fallible add_terms(struct work *work)
     contract->title = specification->title;
     contract->residency = specification->residency;
     contract->residency_count = specification->residency_count;
+    contract->on_demand = specification->on_demand;
     contract->valid_from = specification->valid_from;
     contract->valid_until = specification->valid_until;
     TRY(add_party_list(work, specification->queriers, specification->querier_count, &contract->queriers,

@@ -285,9 +285,9 @@ static fallible read_lists(struct arena *arena, const json_t *json, const char *
 fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, const char *folder,
                             int64_t now, struct specification *out)
 {
-    static const char *const members[] = {"title",     "parties",     "datasets", "queries",
-                                          "queriers",  "recipients",  "days",     "valid",
-                                          "residency", "authorities", "tee",      NULL};
+    static const char *const members[] = {"title",       "parties", "datasets", "queries",   "queriers",
+                                          "recipients",  "days",    "valid",    "residency", "loading",
+                                          "authorities", "tee",     NULL};
     scoped_json *json = NULL;
     struct specification read = {0};
     TRY(json_decode(untrusted_bytes, &json));
@@ -300,6 +300,12 @@ fallible specification_read(struct arena *arena, struct bytes untrusted_bytes, c
                    &read.recipient_count));
     TRY(take_texts(arena, json, "residency", 0, CONTRACT_RESIDENCY_MAX, &read.residency,
                    &read.residency_count));
+    if (json_object_get(json, "loading") != NULL) {
+        struct text loading;
+        TRY(take_text(arena, json, "loading", &loading));
+        read.on_demand = text_is(loading, "on-demand");
+        REQUIRE(read.on_demand || text_is(loading, "all"), INVALID, "spec.loading");
+    }
     TRY(read_lists(arena, json, folder, &read));
     TRY(read_validity(arena, json, now, &read));
     *out = read;

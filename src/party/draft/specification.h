@@ -4,9 +4,9 @@
  * {"table","manifest","policy","refreshed"?}], "queries":[{"name","sql" |
  * "sql_file","parameters":[{"name","type","public"?,"min"?,"max"?,"values"?}],
  *              "max_rows"?,"max_bytes"?,"seconds"?,"memory_mb"?}],
- *  "queriers":[name],"recipients":[name],"days" | "valid":{"from","until"},"residency"?:[text],
- *  "authorities"?:[{"party","file"} | {"party","issuer","keys","policy_hash"}],
- *  "tee"?:[{"type","measurement","root"?}]}
+ *  "queriers":[name],"recipients":[name],"days" |
+ * "valid":{"from","until"},"residency"?:[text],"loading"?:"all"|"on-demand", "authorities"?:[{"party","file"}
+ * | {"party","issuer","keys","policy_hash"}], "tee"?:[{"type","measurement","root"?}]}
  *
  * Names are of the address book, files are relative to the specification's folder. Strict like every
  * document: an unknown member is refused with its place ("queries[0].parameters[1].minimum"). Any thread. */
@@ -61,6 +61,7 @@ struct specification {
     size_t tee_count;
     struct text *residency;
     size_t residency_count;
+    bool on_demand;
     int64_t valid_from;
     int64_t valid_until;
 };

@@ -498,8 +498,8 @@ static fallible refusal_send(struct seal_engine *self, struct result refused)
 static fallible sink_write(void *engine, struct bytes octets)
 {
     struct seal_engine *self = engine;
-    for (size_t at = 0; at < octets.size; at += QUERY_SLOT_BYTES) {
-        TRY(frame_send(self, SEAL_ENGINE_FRAME_DATA, bytes_slice(octets, at, QUERY_SLOT_BYTES)));
+    for (size_t at = 0; at < octets.size; at += QUERY_READ_LENGTH_MAX) {
+        TRY(frame_send(self, SEAL_ENGINE_FRAME_DATA, bytes_slice(octets, at, QUERY_READ_LENGTH_MAX)));
     }
     self->written += octets.size;
     return OK;

@@ -281,7 +281,8 @@ static fallible complete(struct arena *arena, void *record)
     struct text loading;
     REQUIRE_AT(is_line(contract->title, CONTRACT_TITLE_BYTES_MAX), INVALID, "contract.title", "title");
     TRY(json_get_text(contract->document.content, "loading", &loading));
-    REQUIRE_AT(text_is(loading, "all"), UNSUPPORTED, "contract.loading", "loading");
+    contract->on_demand = text_is(loading, "on-demand");
+    REQUIRE_AT(contract->on_demand || text_is(loading, "all"), UNSUPPORTED, "contract.loading", "loading");
     TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
     TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
     TRY(refuse_simulated_among_others(contract));

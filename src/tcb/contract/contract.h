@@ -135,6 +135,7 @@ struct contract {
     size_t authority_count;
     struct text *residency;
     size_t residency_count;
+    bool on_demand; /* the room may pull as the query reads, in the host's sight */
     int64_t valid_from;
     int64_t valid_until; /* not included */
 };

@@ -146,7 +146,7 @@ fallible contract_build(const struct contract *contract, json_t **out)
     TRY(build_tees(contract, object));
     TRY(build_authorities(contract, object));
     TRY(document_set_names(object, "residency", contract->residency, contract->residency_count));
-    TRY(json_set_text(object, "loading", TEXT("all")));
+    TRY(json_set_text(object, "loading", contract->on_demand ? TEXT("on-demand") : TEXT("all")));
     TRY(document_set_object(object, "valid", &valid));
     TRY(json_set_time(valid, "from", contract->valid_from));
     TRY(json_set_time(valid, "until", contract->valid_until));

@@ -297,8 +297,15 @@ static fallible say_terms(struct page page, const struct contract *contract)
         page.out,
         "\nVALIDITY\n  From %.*s until %.*s.\n"
         "  Each owner can end it at once by disabling its release key; runs in flight may finish.\n"
-        "  For every run the room reads all granted columns in full.\n",
-        TEXT_ARGS(from), TEXT_ARGS(until));
+        "%s",
+        TEXT_ARGS(from), TEXT_ARGS(until),
+        contract->on_demand
+            ? "\nLOADING ON DEMAND\n"
+              "  The room fetches pieces of the granted columns when a query reads them, 64 KiB each.\n"
+              "  Whoever runs the host or the storage sees which pieces a run reads, in which order and "
+              "when.\n"
+              "  That can depend on values in the rows, so the host may learn something about them.\n"
+            : "  For every run the room reads all granted columns in full.\n");
 }
 
 fallible contract_explain(struct arena *arena, const struct contract *contract, struct text *out)

@@ -122,6 +122,35 @@ fallible key_generate(enum key_kind kind, unsigned rsa_bits, struct key *out)
     return key_adopt(made, true, out);
 }
 
+struct key_interest {
+    bool (*goes_on)(void *self);
+    void *self;
+};
+
+static int ask_interest(EVP_PKEY_CTX *context)
+{
+    const struct key_interest *interest = EVP_PKEY_CTX_get_app_data(context);
+    return interest->goes_on(interest->self);
+}
+
+fallible key_generate_while(unsigned rsa_bits, bool (*goes_on)(void *self), void *self, struct key *out)
+{
+    LEAVE_NO_ERROR_QUEUE;
+    struct key_interest interest = {goes_on, self};
+    EVP_PKEY *rsa = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    bool ready = context != NULL && EVP_PKEY_keygen_init(context) == 1 &&
+                 EVP_PKEY_CTX_set_rsa_keygen_bits(context, (int)rsa_bits) == 1;
+    if (ready) {
+        EVP_PKEY_CTX_set_app_data(context, &interest);
+        EVP_PKEY_CTX_set_cb(context, ask_interest);
+        ready = EVP_PKEY_generate(context, &rsa) == 1;
+    }
+    EVP_PKEY_CTX_free(context);
+    REQUIRE(ready, UNAVAILABLE, "key.generate.interrupted");
+    return key_adopt(rsa, true, out);
+}
+
 /* --- JWK --------------------------------------------------------------------------------------- */
 
 /* A number of the key as base64url in `size` octets, or in as few as it needs where `size` is 0. */

@@ -32,6 +32,9 @@ struct key {
 
 /* `rsa_bits` is 2048, 3072 or 4096 for KEY_RSA and 0 otherwise. */
 fallible key_generate(enum key_kind kind, unsigned rsa_bits, struct key *out);
+/* An RSA key, as long as `goes_on` says so, which is asked every few milliseconds. UNAVAILABLE
+ * "key.generate.interrupted". */
+fallible key_generate_while(unsigned rsa_bits, bool (*goes_on)(void *self), void *self, struct key *out);
 void key_release(struct key *key);
 #define scoped_key defer(key_release) struct key
 /* A second owner of the same key material. */

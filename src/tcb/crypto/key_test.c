@@ -41,6 +41,29 @@ static void public_half(const struct key *key, struct key *out)
     assert_ok(key_from_jwk(jwk, out));
 }
 
+static bool count_down(void *self)
+{
+    int *left = self;
+    return (*left)-- > 0;
+}
+
+static void generation_ends_when_it_is_told_to(void **state)
+{
+    (void)state;
+    scoped_key key = {0};
+    for (int asked = 0; asked < 3; asked++) {
+        int left = asked;
+        assert_why(key_generate_while(2048, count_down, &left, &key), UNAVAILABLE,
+                   "key.generate.interrupted");
+        assert_true(left < 0);
+        assert_null(key.pkey);
+    }
+    int left = 1 << 30;
+    assert_ok(key_generate_while(2048, count_down, &left, &key));
+    assert_int_equal(key.kind, KEY_RSA);
+    assert_true(key.is_private && left < 1 << 30);
+}
+
 static void generation_knows_our_kinds_only(void **state)
 {
     (void)state;
@@ -469,6 +492,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(generation_knows_our_kinds_only),
+        cmocka_unit_test(generation_ends_when_it_is_told_to),
         cmocka_unit_test(empty_keys_do_nothing),
         cmocka_unit_test(thumbprint_of_rfc7638),
         cmocka_unit_test(jwk_is_strict),

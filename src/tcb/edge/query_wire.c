@@ -36,41 +36,22 @@ fallible query_frame_receive(int socket, struct buffer *payload, uint8_t *out_ki
 
 void query_read_encode(const struct query_read *read, uint8_t out[QUERY_READ_BYTES])
 {
-    store_little_endian(out, read->slot, 4);
-    store_little_endian(out + 4, read->dataset, 4);
-    store_little_endian(out + 8, read->part, 4);
-    store_little_endian(out + 12, read->length, 4);
-    store_little_endian(out + 16, read->offset, 8);
+    store_little_endian(out, read->dataset, 4);
+    store_little_endian(out + 4, read->part, 4);
+    store_little_endian(out + 8, read->length, 4);
+    store_little_endian(out + 12, read->offset, 8);
 }
 
 fallible query_read_decode(struct bytes untrusted_message, struct query_read *out)
 {
     struct reader reader = reader_of(untrusted_message);
     struct query_read read = {0};
-    TRY(reader_u32le(&reader, &read.slot));
     TRY(reader_u32le(&reader, &read.dataset));
     TRY(reader_u32le(&reader, &read.part));
     TRY(reader_u32le(&reader, &read.length));
     TRY(reader_u64le(&reader, &read.offset));
     TRY(reader_end(&reader));
     *out = read;
-    return OK;
-}
-
-void query_given_encode(const struct query_given *given, uint8_t out[QUERY_GIVEN_BYTES])
-{
-    store_little_endian(out, given->slot, 4);
-    store_little_endian(out + 4, given->given, 4);
-}
-
-fallible query_given_decode(struct bytes message, struct query_given *out)
-{
-    struct reader reader = reader_of(message);
-    struct query_given given = {0};
-    TRY(reader_u32le(&reader, &given.slot));
-    TRY(reader_u32le(&reader, &given.given));
-    TRY(reader_end(&reader));
-    *out = given;
     return OK;
 }
 

@@ -18,24 +18,30 @@ static void assert_ok(struct result result)
 static void reads_have_their_octets(void **state)
 {
     (void)state;
-    static const uint8_t want[] = {1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1};
+    static const uint8_t want[] = {2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1};
     uint8_t octets[QUERY_READ_BYTES];
-    struct query_read read = {1, 2, 3, 4, 0x0102030405060708};
+    struct query_read read = {2, 3, 4, 0x0102030405060708};
     struct query_read again;
     query_read_encode(&read, octets);
     assert_memory_equal(octets, want, sizeof want);
     assert_ok(query_read_decode(BYTES_OF(octets), &again));
-    assert_true(again.slot == 1 && again.dataset == 2 && again.part == 3 && again.length == 4 &&
-                again.offset == read.offset);
-    assert_int_equal(query_read_decode((struct bytes){octets, 23}, &again).code, RESULT_CORRUPT);
-    uint8_t longer[25] = {0};
+    assert_true(again.dataset == 2 && again.part == 3 && again.length == 4 && again.offset == read.offset);
+    assert_int_equal(query_read_decode((struct bytes){octets, 19}, &again).code, RESULT_CORRUPT);
+    uint8_t longer[21] = {0};
     assert_int_equal(query_read_decode(BYTES_OF(longer), &again).code, RESULT_CORRUPT);
-    uint8_t given_octets[QUERY_GIVEN_BYTES];
-    struct query_given given;
-    query_given_encode(&(struct query_given){7, 0x01020304}, given_octets);
-    assert_ok(query_given_decode(BYTES_OF(given_octets), &given));
-    assert_true(given.slot == 7 && given.given == 0x01020304 && given_octets[4] == 4);
-    assert_int_equal(query_given_decode((struct bytes){given_octets, 7}, &given).code, RESULT_CORRUPT);
+}
+
+static void segments_have_their_places(void **state)
+{
+    (void)state;
+    assert_int_equal(query_segment_of(0), 0);
+    assert_int_equal(query_segment_of(65479), 0);
+    assert_int_equal(query_segment_of(65480), 1);
+    assert_int_equal(query_segment_of(65480 + 65520), 2);
+    assert_int_equal(query_window_at(0, 0), QUERY_STATES_BYTES);
+    /* The last octet of a file's last segment lies before the next file. */
+    assert_true(query_window_at(7, 65480 + 2 * 65520 - 1) < query_window_at(10, 0));
+    assert_true(query_window_at(QUERY_SEGMENTS_MAX, 0) == QUERY_WINDOW_BYTES);
 }
 
 static void cells_come_back(void **state)
@@ -146,11 +152,9 @@ static void ends_within_a_frame_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_have_their_octets),
-        cmocka_unit_test(cells_come_back),
-        cmocka_unit_test(broken_cells_are_refused),
-        cmocka_unit_test(frames_are_bounded),
-        cmocka_unit_test(ends_within_a_frame_are_told_apart),
+        cmocka_unit_test(reads_have_their_octets), cmocka_unit_test(segments_have_their_places),
+        cmocka_unit_test(cells_come_back),         cmocka_unit_test(broken_cells_are_refused),
+        cmocka_unit_test(frames_are_bounded),      cmocka_unit_test(ends_within_a_frame_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,13 +47,14 @@ static char *request_text(struct world *world, const char *sql, const char *outp
                           unsigned memory_mb, unsigned long max_rows, unsigned long max_bytes)
 {
     char *text = NULL;
-    int size =
-        asprintf(&text,
-                 "{\"executed\":\"%s\",\"tables\":[{\"name\":\"t\",\"dataset\":0,\"parts\":[{\"size\":%zu},"
-                 "{\"size\":%zu}]}],\"output\":%s,\"threads\":%u,\"memory_mb\":%u,\"max_rows\":%lu,"
-                 "\"max_bytes\":%lu}",
-                 sql, world->dataset.parts[0].size, world->dataset.parts[1].size, output, threads, memory_mb,
-                 max_rows, max_bytes);
+    int size = asprintf(
+        &text,
+        "{\"executed\":\"%s\",\"tables\":[{\"name\":\"t\",\"dataset\":0,\"parts\":[{\"size\":%zu,\"first\":0}"
+        ","
+        "{\"size\":%zu,\"first\":%llu}]}],\"output\":%s,\"threads\":%u,\"memory_mb\":%u,\"max_rows\":%lu,"
+        "\"max_bytes\":%lu}",
+        sql, world->dataset.parts[0].size, world->dataset.parts[1].size,
+        (unsigned long long)harness_part_first(0, 1), output, threads, memory_mb, max_rows, max_bytes);
     assert_true(size > 0);
     return text;
 }
@@ -258,9 +259,10 @@ static void thresholds_hold_on_data(void **state)
             fail_msg("%s: %s", cases[i].sql, json_string_value(json_object_get(answer, "message")));
         }
         scoped_json *request =
-            json_pack("{s:O,s:[{s:s,s:i,s:[{s:I}]}],s:O,s:i,s:i,s:i,s:i}", "executed",
+            json_pack("{s:O,s:[{s:s,s:i,s:[{s:I,s:I}]}],s:O,s:i,s:i,s:i,s:i}", "executed",
                       json_object_get(answer, "executed"), "tables", "name", "t", "dataset", 1, "parts",
-                      "size", (json_int_t)dataset.parts[0].size, "output", json_object_get(answer, "output"),
+                      "size", (json_int_t)dataset.parts[0].size, "first",
+                      (json_int_t)harness_part_first(1, 0), "output", json_object_get(answer, "output"),
                       "threads", 2, "memory_mb", 512, "max_rows", 10, "max_bytes", 10000);
         char *run_text = json_dumps(request, 0);
         harness_run(&world->room, run_text, 20000, &run);

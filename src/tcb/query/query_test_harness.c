@@ -10,10 +10,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,7 +131,13 @@ void harness_dataset_release(struct harness_dataset *dataset)
     }
 }
 
-/* Serves reads until the socket ends. */
+/* Each dataset's parts begin at segments of their own, as the requests of the tests say. */
+uint64_t harness_part_first(size_t dataset, size_t part)
+{
+    return (dataset * HARNESS_PARTS_MAX + part) * HARNESS_PART_SEGMENTS;
+}
+
+/* Serves wishes until the socket ends. */
 static void *room_serve(void *argument)
 {
     struct harness_room *room = argument;
@@ -137,23 +146,27 @@ static void *room_serve(void *argument)
     while ((got = recv(room->read_socket, message, sizeof message, 0)) > 0) {
         struct query_read wish;
         if (!result_is_ok(query_read_decode((struct bytes){message, (size_t)got}, &wish)) ||
-            wish.slot >= HARNESS_SLOTS || wish.dataset >= HARNESS_DATASETS_MAX ||
-            room->datasets[wish.dataset] == NULL || wish.length > QUERY_SLOT_BYTES ||
-            wish.part >= room->datasets[wish.dataset]->part_count) {
+            wish.dataset >= HARNESS_DATASETS_MAX || room->datasets[wish.dataset] == NULL ||
+            wish.length > QUERY_READ_LENGTH_MAX || wish.part >= room->datasets[wish.dataset]->part_count) {
             break;
         }
-        struct bytes given = bytes_slice(buffer_view(&room->datasets[wish.dataset]->parts[wish.part]),
-                                         wish.offset, wish.length);
+        struct bytes file = buffer_view(&room->datasets[wish.dataset]->parts[wish.part]);
+        uint64_t first = harness_part_first(wish.dataset, wish.part);
         room->reads_served++;
-        if (room->refuse_from != 0 && room->reads_served >= room->refuse_from) {
-            given = (struct bytes){0};
+        bool refuses = room->refuse_from != 0 && room->reads_served >= room->refuse_from;
+        uint64_t last = query_segment_of(wish.offset + wish.length - 1);
+        for (uint64_t i = query_segment_of(wish.offset); i <= last; i++) {
+            uint64_t from = i == 0 ? 0 : i * QUERY_SEGMENT_BYTES - QUERY_SEGMENT_SHIFT;
+            struct bytes given = bytes_slice(file, from, QUERY_SEGMENT_BYTES);
+            if (!refuses && room->states[first + i] == QUERY_STATE_ABSENT) {
+                assert_int_equal(
+                    pwrite(room->window, given.data, given.size, (off_t)query_window_at(first, from)),
+                    given.size);
+                room->octets_served += given.size;
+            }
+            room->states[first + i] = refuses ? QUERY_STATE_REFUSED : 1;
+            syscall(SYS_futex, &room->states[first + i], FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
         }
-        memcpy(room->slots + (size_t)wish.slot * QUERY_SLOT_BYTES,
-               given.size == 0 ? (const uint8_t *)"" : given.data, given.size);
-        uint8_t reply[QUERY_GIVEN_BYTES];
-        query_given_encode(&(struct query_given){wish.slot, (uint32_t)given.size}, reply);
-        send(room->read_socket, reply, sizeof reply, MSG_NOSIGNAL);
-        room->octets_served += given.size;
     }
     close(room->read_socket);
     return NULL;
@@ -196,12 +209,15 @@ void harness_run(struct harness_room *room, const char *request, int deadline_ms
     buffer_init(&out->cells, 256 << 20);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reads), 0);
-    int memory = memfd_create("slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    assert_int_equal(ftruncate(memory, HARNESS_SLOTS * QUERY_SLOT_BYTES), 0);
-    room->slots = mmap(NULL, HARNESS_SLOTS * QUERY_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    assert_ptr_not_equal(room->slots, MAP_FAILED);
-    /* The room writes through its mapping; nobody can make another that is writable. */
-    assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    room->window = memfd_create("window", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(room->window, (off_t)QUERY_WINDOW_BYTES), 0);
+    void *states = mmap(NULL, QUERY_STATES_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, room->window, 0);
+    assert_ptr_not_equal(states, MAP_FAILED);
+    room->states = states;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", room->window);
+    int memory = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(memory >= 0);
     room->read_socket = reads[0];
     room->octets_served = room->reads_served = 0;
     assert_int_equal(pthread_create(&room->server, NULL, room_serve, room), 0);
@@ -215,7 +231,8 @@ void harness_run(struct harness_room *room, const char *request, int deadline_ms
     close(stream[0]);
     pthread_join(room->server, NULL);
     harness_ok(spawner_wait_exit(&room->spawner, pid, 10000, &out->status));
-    munmap(room->slots, HARNESS_SLOTS * QUERY_SLOT_BYTES);
+    munmap(states, QUERY_STATES_BYTES);
+    close(room->window);
 }
 
 uint8_t harness_vet(struct harness_room *room, const char *request, json_t **out_answer)

@@ -23,7 +23,7 @@ uint8_t harness_party_ask(struct harness_party *party, const char *request, stru
                           json_t **out_answer);
 
 /* One dataset in memory: parts as plain Parquet. */
-enum { HARNESS_PARTS_MAX = 8, HARNESS_DATASETS_MAX = 4, HARNESS_SLOTS = 4 };
+enum { HARNESS_PARTS_MAX = 8, HARNESS_DATASETS_MAX = 4, HARNESS_PART_SEGMENTS = 4096 };
 struct harness_dataset {
     struct buffer parts[HARNESS_PARTS_MAX];
     uint32_t part_count;
@@ -33,15 +33,19 @@ struct harness_dataset {
 void harness_dataset_make(struct harness_dataset *dataset, const char *source, uint64_t part_rows);
 void harness_dataset_release(struct harness_dataset *dataset);
 
+/* Where a part lies in the window: what a request's `first` must say. */
+uint64_t harness_part_first(size_t dataset, size_t part);
+
 struct harness_room {
     struct spawner spawner;
     struct harness_dataset *datasets[HARNESS_DATASETS_MAX];
     int read_socket;
-    uint8_t *slots;
+    int window;
+    _Atomic uint32_t *states;
     pthread_t server;
     uint64_t octets_served;
     uint64_t reads_served;
-    uint64_t refuse_from; /* from this read on the answer is no octets; 0: never */
+    uint64_t refuse_from; /* from this wish on its segments are refused; 0: never */
 };
 
 void harness_room_start(struct harness_room *room);

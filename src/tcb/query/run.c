@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     REQUEST_BYTES_MAX = 16 << 20,
@@ -20,8 +17,8 @@ enum {
     THREADS_MAX = 256,
     RESULT_BYTES_MAX = 1 << 30,
     CELLS_FRAME_BYTES = 1 << 20,
-    /* Address space of the program, its libraries, thread stacks and the allocator's reserve. */
-    PROGRAM_BYTES = 384 << 20,
+    /* Address space of the program, its libraries, the window's states and the allocator's reserve. */
+    PROGRAM_BYTES = (368 << 20) + QUERY_STATES_BYTES,
     THREAD_BYTES = 16 << 20,
     CPU_SECONDS = 24 * 3600, /* the room kills at the deadline; this is for a room that is gone */
 };
@@ -44,16 +41,18 @@ struct run {
     uint64_t max_bytes;
 };
 
-static fallible part_sizes(struct arena *arena, json_t *parts, struct vfs_dataset *out)
+static fallible parts_read(struct arena *arena, json_t *parts, struct vfs_dataset *out)
 {
     size_t count = json_array_size(parts);
     REQUIRE(count >= 1 && count <= QUERY_PARTS_MAX, INVALID, "run.request.parts");
-    uint64_t *sizes = NULL;
-    TRY(ARENA_ARRAY(arena, uint64_t, count, &sizes));
+    struct vfs_part *list = NULL;
+    TRY(ARENA_ARRAY(arena, struct vfs_part, count, &list));
     for (size_t i = 0; i < count; i++) {
-        TRY(json_get_u64(json_array_get(parts, i), "size", INT64_MAX, &sizes[i]));
+        json_t *part = json_array_get(parts, i);
+        TRY(json_get_u64(part, "size", QUERY_WINDOW_BYTES, &list[i].size));
+        TRY(json_get_u64(part, "first", QUERY_SEGMENTS_MAX, &list[i].first));
     }
-    *out = (struct vfs_dataset){sizes, (uint32_t)count};
+    *out = (struct vfs_dataset){list, (uint32_t)count};
     return OK;
 }
 
@@ -70,7 +69,7 @@ static fallible tables_read(struct arena *arena, json_t *request, struct run *ru
         TRY(json_get_text(table, "name", &out->name));
         TRY(json_get_u64(table, "dataset", QUERY_DATASETS_MAX - 1, &out->dataset));
         TRY(json_get_array(table, "parts", &parts));
-        TRY(part_sizes(arena, parts, &run->datasets[out->dataset]));
+        TRY(parts_read(arena, parts, &run->datasets[out->dataset]));
     }
     return OK;
 }
@@ -94,18 +93,12 @@ static fallible request_read(struct arena *arena, json_t *request, struct run *r
     return OK;
 }
 
-static fallible memory_map(int memory, struct vfs_sealed *sealed)
+static fallible window_map(int window, struct vfs_sealed *sealed)
 {
-    struct stat status;
-    REQUIRE(syscall(SYS_fstat, memory, &status) == 0, INVALID, "run.memory");
-    size_t slots = (size_t)status.st_size / QUERY_SLOT_BYTES;
-    REQUIRE(slots >= 1, INVALID, "run.memory.size");
-    slots = slots < QUERY_SLOTS_MAX ? slots : QUERY_SLOTS_MAX;
-    void *mapped = mmap(NULL, slots * QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, memory, 0);
-    REQUIRE(mapped != MAP_FAILED, INTERNAL, "run.memory.map");
-    syscall(SYS_close, memory);
-    sealed->slots = mapped;
-    sealed->slot_count = (uint32_t)slots;
+    void *mapped = mmap(NULL, QUERY_STATES_BYTES, PROT_READ, MAP_SHARED, window, 0);
+    REQUIRE(mapped != MAP_FAILED, INTERNAL, "run.window.map");
+    sealed->window = window;
+    sealed->states = mapped;
     return OK;
 }
 
@@ -311,7 +304,7 @@ static fallible run_task(int stream, int read_socket, int memory)
     TRY(request_read(&arena, request, run));
     struct vfs_sealed sealed = {
         .read_socket = read_socket, .datasets = run->datasets, .dataset_count = QUERY_DATASETS_MAX};
-    TRY(memory_map(memory, &sealed));
+    TRY(window_map(memory, &sealed));
     vfs_enter_sealed(&sealed);
     scoped_buffer cells;
     buffer_init(&cells, run->max_bytes);

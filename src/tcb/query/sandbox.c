@@ -45,6 +45,7 @@ static fallible limits_set(const struct sandbox_limits *limits)
 static const int allowed[] = {
     SCMP_SYS(recvfrom),
     SCMP_SYS(sendto),
+    SCMP_SYS(pread64),
     SCMP_SYS(futex),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
@@ -61,6 +62,7 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
     SCMP_SYS(clock_gettime),
     SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getrandom), /* names dictionaries: with equal ones the engine takes one for another */
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(restart_syscall),
 };
@@ -84,9 +86,11 @@ static int rules_add(scmp_filter_ctx filter)
     if (!sandbox_is_whole()) {
         return status;
     }
-    /* No new code, threads only, and the newer clone hidden because its flags are out of a filter's sight. */
-    status |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    /* No new code, no mapped files (touching a hole would fill it), threads only, and the newer clone hidden
+     * because its flags are out of a filter's sight. */
+    status |=
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                         SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
     status |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     status |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,

@@ -30,11 +30,11 @@ enum spawner_task { SPAWNER_VET = 1, SPAWNER_RUN = 2 };
 struct spawner_descriptors {
     int stream;      /* the task's end of its stream socket */
     int read_socket; /* run only: the task's end of the SOCK_SEQPACKET socket for reads */
-    int memory;      /* run only: the shared memory object, slots of QUERY_SLOT_BYTES */
+    int memory;      /* run only: the window, open for reading only */
 };
 
 /* Starts a task and gives its process number. The descriptors stay the caller's, who closes its copies. The
- * memory object must be one that the task cannot write: seal it with F_SEAL_FUTURE_WRITE after mapping it.
+ * memory object must be one that the task cannot write: a descriptor that is open for reading only.
  * LIMIT while another task is there or where none can be forked, UNAVAILABLE when the program is gone. */
 fallible spawner_spawn(struct spawner *spawner, enum spawner_task task,
                        const struct spawner_descriptors *descriptors, pid_t *out_pid);

@@ -11,9 +11,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,18 +27,16 @@
 enum {
     SEALED_DESCRIPTORS = 1 << 24, /* first of our own numbers: dataset and part are in the number */
     CLOCK_SECONDS = 1000000000,   /* the moment at which the sealed clock stands: 2001-09-09 */
+    WISH_AGAIN_MS = 200,
+    STEP_SEGMENTS_MAX = QUERY_READ_LENGTH_MAX / QUERY_SEGMENT_BYTES + 2,
 };
 
 /* The state that the C library's signatures have no room for; written once by vfs_enter_sealed. Without
  * datasets nothing exists. */
 static struct vfs_sealed room;
-static pthread_mutex_t room_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t room_slot_free = PTHREAD_COND_INITIALIZER;
-static bool room_slot_used[QUERY_SLOTS_MAX];
 
 void vfs_enter_sealed(const struct vfs_sealed *sealed)
 {
-    ASSERT(sealed->slot_count >= 1 && sealed->slot_count <= QUERY_SLOTS_MAX);
     room = *sealed;
 }
 
@@ -59,73 +59,73 @@ static bool is_sealed(int descriptor)
     return descriptor >= SEALED_DESCRIPTORS;
 }
 
-static uint64_t sealed_size(int descriptor)
+static const struct vfs_part *sealed_part(int descriptor)
 {
     uint32_t number = (uint32_t)(descriptor - SEALED_DESCRIPTORS);
-    return room.datasets[number / QUERY_PARTS_MAX].part_sizes[number % QUERY_PARTS_MAX];
+    return &room.datasets[number / QUERY_PARTS_MAX].parts[number % QUERY_PARTS_MAX];
 }
 
-static uint32_t slot_take(void)
+/* Waits until a segment is shown. A wish may be overtaken (shown and taken back before this thread looks), so
+ * it is made again. */
+static bool state_wait(_Atomic uint32_t *state, const struct query_read *wish, uint32_t *out)
 {
+    static const struct timespec again = {.tv_nsec = WISH_AGAIN_MS * 1000000L};
+    uint8_t message[QUERY_READ_BYTES];
+    while ((*out = atomic_load(state)) == QUERY_STATE_ABSENT) {
+        query_read_encode(wish, message);
+        if (send(room.read_socket, message, sizeof message, MSG_NOSIGNAL) != (ssize_t)sizeof message) {
+            return false;
+        }
+        syscall(SYS_futex, state, FUTEX_WAIT, QUERY_STATE_ABSENT, &again, NULL, 0);
+    }
+    return *out != QUERY_STATE_REFUSED;
+}
+
+/* Reads a range whose segments were shown before and still are shown afterwards. */
+static bool step_read(int descriptor, const struct query_read *wish, uint8_t *out)
+{
+    const struct vfs_part *part = sealed_part(descriptor);
+    uint32_t seen[STEP_SEGMENTS_MAX];
+    uint64_t from = query_segment_of(wish->offset);
+    uint64_t count = query_segment_of(wish->offset + wish->length - 1) - from + 1;
+    _Atomic uint32_t *states = room.states + part->first + from;
     for (;;) {
-        for (uint32_t slot = 0; slot < room.slot_count; slot++) {
-            if (!room_slot_used[slot]) {
-                room_slot_used[slot] = true;
-                return slot;
+        for (uint64_t i = 0; i < count; i++) {
+            if (!state_wait(&states[i], wish, &seen[i])) {
+                return false;
             }
         }
-        pthread_cond_wait(&room_slot_free, &room_lock);
+        off_t at = (off_t)query_window_at(part->first, wish->offset);
+        if (syscall(SYS_pread64, room.window, out, (size_t)wish->length, at) != (long)wish->length) {
+            return false;
+        }
+        uint64_t same = 0;
+        while (same < count && atomic_load(&states[same]) == seen[same]) {
+            same++;
+        }
+        if (same == count) {
+            return true;
+        }
     }
-}
-
-/* One exchange with the room, under the lock so that answers cannot be mistaken for each other; the copy out
- * of the slot happens outside it, beside the next exchange. Any disagreement ends in an error. */
-static ssize_t room_read(int descriptor, uint8_t *out, uint32_t length, uint64_t offset)
-{
-    uint32_t number = (uint32_t)(descriptor - SEALED_DESCRIPTORS);
-    struct query_read wish = {.dataset = number / QUERY_PARTS_MAX,
-                              .part = number % QUERY_PARTS_MAX,
-                              .length = length,
-                              .offset = offset};
-    struct query_given answer = {0};
-    uint8_t message[QUERY_READ_BYTES];
-    uint8_t reply[QUERY_GIVEN_BYTES + 1];
-    pthread_mutex_lock(&room_lock);
-    wish.slot = slot_take();
-    query_read_encode(&wish, message);
-    ssize_t got = send(room.read_socket, message, sizeof message, MSG_NOSIGNAL);
-    if (got == (ssize_t)sizeof message) {
-        got = recv(room.read_socket, reply, sizeof reply, 0);
-    }
-    bool good = got == QUERY_GIVEN_BYTES &&
-                result_is_ok(query_given_decode((struct bytes){reply, QUERY_GIVEN_BYTES}, &answer)) &&
-                answer.slot == wish.slot && answer.given <= length;
-    pthread_mutex_unlock(&room_lock);
-    if (good) {
-        memcpy(out, room.slots + (size_t)wish.slot * QUERY_SLOT_BYTES, answer.given);
-    }
-    pthread_mutex_lock(&room_lock);
-    room_slot_used[wish.slot] = false;
-    pthread_cond_signal(&room_slot_free);
-    pthread_mutex_unlock(&room_lock);
-    return good ? (ssize_t)answer.given : vfs_refuse(EIO);
 }
 
 static ssize_t sealed_pread(int descriptor, uint8_t *out, size_t size, uint64_t offset)
 {
-    size_t done = 0;
-    while (done < size) {
-        size_t step = size - done < QUERY_SLOT_BYTES ? size - done : (size_t)QUERY_SLOT_BYTES;
-        ssize_t got = room_read(descriptor, out + done, (uint32_t)step, offset + done);
-        if (got < 0) {
-            return -1;
+    uint32_t number = (uint32_t)(descriptor - SEALED_DESCRIPTORS);
+    uint64_t end = sealed_part(descriptor)->size;
+    size = offset >= end ? 0 : size < end - offset ? size : (size_t)(end - offset);
+    for (size_t done = 0; done < size;) {
+        size_t step = size - done < QUERY_READ_LENGTH_MAX ? size - done : (size_t)QUERY_READ_LENGTH_MAX;
+        struct query_read wish = {.dataset = number / QUERY_PARTS_MAX,
+                                  .part = number % QUERY_PARTS_MAX,
+                                  .length = (uint32_t)step,
+                                  .offset = offset + done};
+        if (!step_read(descriptor, &wish, out + done)) {
+            return vfs_refuse(EIO);
         }
-        if (got == 0) {
-            break;
-        }
-        done += (size_t)got;
+        done += step;
     }
-    return (ssize_t)done;
+    return (ssize_t)size;
 }
 
 /* ---- What the C library declares. ---- */
@@ -169,7 +169,7 @@ EXPORTED int fstat(int descriptor, struct stat *out)
     }
     *out = (struct stat){.st_mode = S_IFREG | 0400,
                          .st_nlink = 1,
-                         .st_size = (off_t)sealed_size(descriptor),
+                         .st_size = (off_t)sealed_part(descriptor)->size,
                          .st_blksize = 4096,
                          .st_mtime = CLOCK_SECONDS};
     return 0;

@@ -13,15 +13,20 @@
 #include "base/result.h"
 #include "base/view.h"
 
+struct vfs_part {
+    uint64_t size;
+    uint64_t first; /* its first segment among those of the window */
+};
+
 struct vfs_dataset {
-    const uint64_t *part_sizes;
+    const struct vfs_part *parts;
     uint32_t part_count;
 };
 
 struct vfs_sealed {
-    int read_socket;      /* SOCK_SEQPACKET to the room */
-    const uint8_t *slots; /* the room's shared memory, mapped read-only */
-    uint32_t slot_count;  /* 1 to QUERY_SLOTS_MAX */
+    int read_socket;          /* SOCK_SEQPACKET to the room */
+    int window;               /* the room's memory object, open for reading only */
+    _Atomic uint32_t *states; /* of its segments, mapped read-only */
     const struct vfs_dataset *datasets;
     uint32_t dataset_count;
 };

@@ -4,9 +4,11 @@
 #include "edge/query_wire.h"
 #include "seal/part.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +26,8 @@ struct sealed {
     struct buffer plain;
     struct buffer ciphertext;
     struct buffer leaves;
+    struct window window;
+    struct data_reader reader;
 };
 
 static void ok(struct result result)
@@ -127,6 +131,7 @@ static int set_up(void **state)
                                          .part_count = 1};
     make_plaintext(sealed);
     seal_plaintext(sealed);
+    ok(window_open(&sealed->window));
     *state = sealed;
     return 0;
 }
@@ -134,6 +139,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct sealed *sealed = *state;
+    data_reader_release(&sealed->reader);
+    window_close(&sealed->window);
     secret_release(&sealed->key);
     buffer_release(&sealed->plain);
     buffer_release(&sealed->ciphertext);
@@ -146,30 +153,60 @@ static int tear_down(void **state)
 static struct data_part *plan(struct sealed *sealed, struct data *data, const struct text columns[],
                               size_t count)
 {
+    data->window = &sealed->window;
     data->memory_max = 1 << 24;
     ok(data_add_table(&sealed->arena, data, TEXT("data"), &sealed->manifest, columns, count));
     return &data->tables[0].parts[0];
 }
 
-static struct bytes segments_at(const struct sealed *sealed, uint64_t first, size_t size)
+static struct result bring(struct sealed *sealed, struct data *data, struct data_part *part,
+                           const struct data_run *run)
 {
-    return (struct bytes){sealed->ciphertext.data + first * STREAM_SEGMENT_BYTES, size};
+    struct buffer place = data_part_place(part, run);
+    ok(buffer_add(&place,
+                  (struct bytes){sealed->ciphertext.data + run->first * STREAM_SEGMENT_BYTES, run->size}));
+    return data_part_keep(data, part, run, place.size, &sealed->reader);
+}
+
+static void bring_all(struct sealed *sealed, struct data *data, struct data_part *part, bool only_wanted)
+{
+    struct data_run run = {0};
+    for (;;) {
+        data_part_next(part, run.index + run.count, only_wanted, &run);
+        if (run.count == 0) {
+            return;
+        }
+        ok(bring(sealed, data, part, &run));
+    }
+}
+
+static void prepare(struct sealed *sealed, struct data *data, struct data_part *part)
+{
+    ok(data_part_take_leaves(&sealed->arena, data, part, buffer_view(&sealed->leaves)));
+    bring_all(sealed, data, part, true);
+    ok(data_part_ready(&sealed->arena, data, &data->tables[0], part, &sealed->key));
 }
 
 static void pull(struct sealed *sealed, struct data *data, struct data_part *part)
 {
-    ok(data_part_take_leaves(&sealed->arena, data, part, buffer_view(&sealed->leaves)));
-    for (;;) {
-        uint64_t first;
-        uint64_t count;
-        size_t size;
-        data_part_next(part, &first, &count, &size);
-        if (count == 0) {
-            break;
-        }
-        ok(data_part_keep(part, segments_at(sealed, first, size)));
+    prepare(sealed, data, part);
+    bring_all(sealed, data, part, false);
+}
+
+static uint32_t state_of(const struct sealed *sealed, const struct data_part *part, uint64_t offset)
+{
+    return sealed->window.states[part->first + query_segment_of(offset)];
+}
+
+/* As the child reads. */
+static void look(const struct sealed *sealed, const struct data_part *part, uint64_t offset, size_t size,
+                 uint8_t *out)
+{
+    for (uint64_t at = offset; at < offset + size; at++) {
+        assert_true(state_of(sealed, part, at) != QUERY_STATE_ABSENT);
     }
-    ok(data_part_ready(&sealed->arena, &data->tables[0], part, &sealed->key));
+    assert_int_equal(pread(sealed->window.read_only, out, size, (off_t)query_window_at(part->first, offset)),
+                     size);
 }
 
 static uint8_t want_octet(const struct sealed *sealed, uint64_t offset, const bool granted[COLUMNS])
@@ -196,31 +233,30 @@ static void octets_outside_the_grant_are_zeros(void **state)
         struct data data = {0};
         struct data_part *part = plan(sealed, &data, columns, count);
         pull(sealed, &data, part);
-        struct data_reader *reader = calloc(1, sizeof *reader);
         static uint8_t out[1 << 20];
-        size_t given;
-        ok(data_read(part, reader, 0, sizeof out, out, &given));
-        assert_int_equal(given, data_part_file_size(part));
+        size_t size = (size_t)data_part_file_size(part);
+        if (set % 2 == 0) { /* all ahead of the child, or what it wishes for */
+            ok(data_show_all(&data, part, &sealed->reader));
+        }
+        assert_true(data_answer(&data, part, &sealed->reader, 0, size));
+        look(sealed, part, 0, size, out);
         for (uint64_t at = 0; at < sealed->part.data_end; at++) {
             if (out[at] != want_octet(sealed, at, granted)) {
                 fail_msg("columns %x: octet %llu", set, (unsigned long long)at);
             }
         }
-        assert_memory_equal(out + given - 4, "PAR1", 4);
-        static uint8_t piece[1000];
-        for (uint64_t at = 0; at < given; at += 777) {
-            size_t size;
-            ok(data_read(part, reader, at, sizeof piece, piece, &size));
-            assert_int_equal(size, given - at < sizeof piece ? given - at : sizeof piece);
-            assert_memory_equal(piece, out + at, size);
-        }
-        ok(data_read(part, reader, given, 1, piece, &given));
-        assert_int_equal(given, 0);
-        ok(data_read(part, reader, UINT64_MAX - 1, sizeof piece, piece, &given));
-        assert_int_equal(given, 0);
-        data_reader_release(reader);
-        free(reader);
+        assert_memory_equal(out + size - 4, "PAR1", 4);
+        assert_memory_equal(out + sealed->part.data_end, part->footer.data, part->footer.size);
+        assert_false(data_answer(&data, part, &sealed->reader, size, 1));
+        assert_false(data_answer(&data, part, &sealed->reader, size - 1, 2));
+        assert_false(data_answer(&data, part, &sealed->reader, 0, 0));
+        assert_false(data_answer(&data, part, &sealed->reader, UINT64_MAX - 1, 1000));
+        data_reader_release(&sealed->reader);
         data_release(&data);
+        static const uint8_t zeros[sizeof out];
+        assert_int_equal(pread(sealed->window.read_only, out, size, QUERY_STATES_BYTES), size);
+        assert_memory_equal(out, zeros, size);
+        assert_int_equal(sealed->window.states[0], QUERY_STATE_ABSENT);
     }
 }
 
@@ -252,17 +288,46 @@ static void what_the_host_changed_is_refused(void **state)
     leaves.size -= 32;
     refused(data_part_take_leaves(&sealed->arena, &data, part, leaves), RESULT_UNTRUSTED, "part.leaves.size");
     ok(data_part_take_leaves(&sealed->arena, &data, part, buffer_view(&sealed->leaves)));
-    uint64_t first;
-    uint64_t count;
-    size_t size;
-    data_part_next(part, &first, &count, &size);
-    sealed->ciphertext.data[first * STREAM_SEGMENT_BYTES + 50] ^= 1;
-    refused(data_part_keep(part, segments_at(sealed, first, size)), RESULT_UNTRUSTED, "part.segment");
-    sealed->ciphertext.data[first * STREAM_SEGMENT_BYTES + 50] ^= 1;
-    refused(data_part_keep(part, segments_at(sealed, first, size - 1)), RESULT_UNTRUSTED,
+    bring_all(sealed, &data, part, true);
+    ok(data_part_ready(&sealed->arena, &data, &data.tables[0], part, &sealed->key));
+    struct data_run run;
+    data_part_next(part, 0, false, &run);
+    refused(data_part_keep(&data, part, &run, run.size - 1, &sealed->reader), RESULT_UNTRUSTED,
             "data.segments.size");
-    refused(data_part_keep(part, segments_at(sealed, first + 1, size)), RESULT_UNTRUSTED, "part.segment");
-    assert_int_equal(part->kept_count, 0);
+    /* A changed segment is refused when it is shown: to the child, and by name to the room. */
+    uint64_t offset = run.first * STREAM_SEGMENT_BYTES;
+    sealed->ciphertext.data[offset + 50] ^= 1;
+    ok(bring(sealed, &data, part, &run));
+    sealed->ciphertext.data[offset + 50] ^= 1;
+    assert_null(data.untrusted_part);
+    refused(data_show(&data, part, run.index, &sealed->reader), RESULT_UNTRUSTED, "part.segment");
+    assert_ptr_equal(data.untrusted_part, part);
+    assert_int_equal(sealed->window.states[part->first + run.first], QUERY_STATE_REFUSED);
+    data_reader_release(&sealed->reader);
+    data_release(&data);
+}
+
+/* Where the child waits already, a changed segment ends the pull. */
+static void what_is_waited_for_is_shown_as_it_comes(void **state)
+{
+    struct sealed *sealed = *state;
+    struct data data = {0};
+    struct text column = TEXT("first");
+    struct data_part *part = plan(sealed, &data, &column, 1);
+    prepare(sealed, &data, part);
+    struct data_run run;
+    data_part_next(part, 0, true, &run);
+    assert_int_equal(run.count, 0);
+    data_part_next(part, 0, false, &run);
+    uint64_t from = run.first * STREAM_NEXT_PLAIN_BYTES;
+    assert_true(data_answer(&data, part, &sealed->reader, from, 10));
+    assert_int_equal(state_of(sealed, part, from), QUERY_STATE_ABSENT);
+    sealed->ciphertext.data[run.first * STREAM_SEGMENT_BYTES + 50] ^= 1;
+    data_part_next(part, 0, true, &run);
+    refused(bring(sealed, &data, part, &run), RESULT_UNTRUSTED, "part.segment");
+    sealed->ciphertext.data[run.first * STREAM_SEGMENT_BYTES + 50] ^= 1;
+    assert_int_equal(state_of(sealed, part, from), QUERY_STATE_REFUSED);
+    data_reader_release(&sealed->reader);
     data_release(&data);
 }
 
@@ -273,19 +338,11 @@ static void another_key_opens_nothing(void **state)
     struct text column = TEXT("first");
     struct data_part *part = plan(sealed, &data, &column, 1);
     ok(data_part_take_leaves(&sealed->arena, &data, part, buffer_view(&sealed->leaves)));
-    for (;;) {
-        uint64_t first;
-        uint64_t count;
-        size_t size;
-        data_part_next(part, &first, &count, &size);
-        if (count == 0) {
-            break;
-        }
-        ok(data_part_keep(part, segments_at(sealed, first, size)));
-    }
+    bring_all(sealed, &data, part, true);
     scoped_secret other = {0};
     ok(secret_random(&sealed->world, 32, &other));
-    refused(data_part_ready(&sealed->arena, &data.tables[0], part, &other), RESULT_UNTRUSTED, "aead.tag");
+    refused(data_part_ready(&sealed->arena, &data, &data.tables[0], part, &other), RESULT_UNTRUSTED,
+            "aead.tag");
     data_release(&data);
 }
 
@@ -301,14 +358,11 @@ static void memory_is_bounded(void **state)
     data_release(&data);
 }
 
-static size_t ask(struct reads *reads, struct data_reader *reader, struct query_read wish)
+static bool ask(struct data *data, struct data_reader *reader, struct query_read wish)
 {
     uint8_t message[QUERY_READ_BYTES];
     query_read_encode(&wish, message);
-    uint32_t slot;
-    size_t given = reads_answer(reads, reader, BYTES_OF(message), &slot);
-    assert_int_equal(slot, wish.slot);
-    return given;
+    return reads_answer(data, reader, BYTES_OF(message));
 }
 
 static void a_hostile_child_gets_nothing(void **state)
@@ -316,74 +370,167 @@ static void a_hostile_child_gets_nothing(void **state)
     struct sealed *sealed = *state;
     struct data data = {0};
     struct text column = TEXT("first");
-    pull(sealed, &data, plan(sealed, &data, &column, 1));
-    uint8_t *slots = calloc(READS_SLOTS, QUERY_SLOT_BYTES);
-    struct reads reads = {.data = &data, .slots = slots};
-    struct data_reader *reader = calloc(1, sizeof *reader);
+    struct data_part *part = plan(sealed, &data, &column, 1);
+    pull(sealed, &data, part);
     static const struct query_read wishes[] = {
-        {.slot = READS_SLOTS, .length = 10}, {.slot = UINT32_MAX, .length = 10},
-        {.dataset = 1, .length = 10},        {.dataset = UINT32_MAX, .length = 10},
-        {.part = 1, .length = 10},           {.part = UINT32_MAX, .length = 10},
-        {.length = QUERY_SLOT_BYTES + 1},    {.length = UINT32_MAX},
+        {.length = 0},
+        {.dataset = 1, .length = 10},
+        {.dataset = UINT32_MAX, .length = 10},
+        {.part = 1, .length = 10},
+        {.part = UINT32_MAX, .length = 10},
+        {.length = QUERY_READ_LENGTH_MAX + 1},
+        {.length = UINT32_MAX},
+        {.length = 10, .offset = UINT64_MAX},
+        {.length = 10, .offset = UINT64_MAX - 9},
     };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
-        assert_int_equal(ask(&reads, reader, wishes[i]), 0);
-        assert_int_equal(reads.wishes_refused, i + 1);
+        assert_false(ask(&data, &sealed->reader, wishes[i]));
     }
-    assert_int_equal(ask(&reads, reader, (struct query_read){.length = 10, .offset = UINT64_MAX}), 0);
-    uint32_t slot;
-    assert_int_equal(reads_answer(&reads, reader, bytes_of_text(TEXT("short")), &slot), 0);
-    atomic_store(&reads.slot_busy[3], true);
-    assert_int_equal(ask(&reads, reader, (struct query_read){.slot = 3, .length = 10}), 0);
-    for (size_t i = 0; i < (size_t)READS_SLOTS * QUERY_SLOT_BYTES; i++) {
-        assert_int_equal(slots[i], 0);
-    }
-    uint64_t second = sealed->part.columns[1].chunks[0].offset;
-    assert_int_equal(ask(&reads, reader, (struct query_read){.slot = 1, .length = 64, .offset = second}), 64);
+    assert_false(reads_answer(&data, &sealed->reader, bytes_of_text(TEXT("short"))));
     for (size_t i = 0; i < 64; i++) {
-        assert_int_equal(slots[QUERY_SLOT_BYTES + i], 0);
+        assert_int_equal(sealed->window.states[i], QUERY_STATE_ABSENT);
     }
-    assert_int_equal(ask(&reads, reader, (struct query_read){.slot = 1, .length = 64, .offset = 4}), 64);
-    assert_int_equal(slots[QUERY_SLOT_BYTES], 'a');
-    data_reader_release(reader);
-    free(reader);
-    free(slots);
+    uint8_t out[64];
+    uint64_t second = sealed->part.columns[1].chunks[0].offset;
+    assert_true(ask(&data, &sealed->reader, (struct query_read){.length = 64, .offset = second}));
+    look(sealed, part, second, sizeof out, out);
+    for (size_t i = 0; i < sizeof out; i++) {
+        assert_int_equal(out[i], 0);
+    }
+    assert_true(ask(&data, &sealed->reader, (struct query_read){.length = 64, .offset = 4}));
+    look(sealed, part, 4, sizeof out, out);
+    assert_int_equal(out[0], 'a');
+    assert_int_equal(
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, sealed->window.read_only, 0) == MAP_FAILED, 1);
+    assert_int_equal(pwrite(sealed->window.read_only, out, 1, 0), -1);
+    data_reader_release(&sealed->reader);
     data_release(&data);
 }
 
 static void threads_serve_until_the_socket_ends(void **state)
 {
     struct sealed *sealed = *state;
-    struct data data = {0};
-    struct text column = TEXT("third");
-    pull(sealed, &data, plan(sealed, &data, &column, 1));
-    uint8_t *slots = calloc(READS_SLOTS, QUERY_SLOT_BYTES);
     struct reads reads;
     ok(reads_start(&reads, 2));
     for (int round = 0; round < 3; round++) {
+        struct data data = {0};
+        struct text column = TEXT("third");
+        struct data_part *part = plan(sealed, &data, &column, 1);
+        pull(sealed, &data, part);
         int pair[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-        reads_begin(&reads, &data, pair[0], slots);
+        reads_begin(&reads, &data, pair[0]);
         uint64_t third = sealed->part.columns[2].chunks[1].offset;
         for (uint32_t i = 0; i < 100; i++) {
-            struct query_read wish = {.slot = i % READS_SLOTS, .length = 100, .offset = third + i};
+            struct query_read wish = {.length = 100, .offset = third + 700 * i};
             uint8_t message[QUERY_READ_BYTES];
-            uint8_t answer[QUERY_GIVEN_BYTES];
+            uint8_t out[100];
             query_read_encode(&wish, message);
             assert_int_equal(send(pair[1], message, sizeof message, 0), sizeof message);
-            assert_int_equal(recv(pair[1], answer, sizeof answer, 0), sizeof answer);
-            struct query_given given;
-            ok(query_given_decode(BYTES_OF(answer), &given));
-            assert_int_equal(given.given, 100);
-            assert_int_equal(slots[(size_t)given.slot * QUERY_SLOT_BYTES], 'c');
+            while (state_of(sealed, part, wish.offset) == QUERY_STATE_ABSENT ||
+                   state_of(sealed, part, wish.offset + 99) == QUERY_STATE_ABSENT) {
+                sched_yield();
+            }
+            look(sealed, part, wish.offset, sizeof out, out);
+            assert_int_equal(out[0], 'c');
+            assert_int_equal(out[99], 'c');
         }
         shutdown(pair[0], SHUT_RDWR);
         reads_finish(&reads);
         close(pair[0]);
         close(pair[1]);
+        data_release(&data);
     }
     reads_stop(&reads);
-    free(slots);
+}
+
+/* What a run leaves is found again by root and segments, once, and is not asked of the host. */
+static void kept_ciphertext_is_found_again(void **state)
+{
+    struct sealed *sealed = *state;
+    struct data_store store = {0};
+    struct text column = TEXT("first");
+    struct text other = TEXT("third");
+    for (int round = 0; round < 4; round++) {
+        struct data data = {.store = &store};
+        struct text *columns = round == 2 ? &other : &column;
+        struct data_part *part = plan(sealed, &data, columns, 1);
+        ok(data_part_take_leaves(&sealed->arena, &data, part, buffer_view(&sealed->leaves)));
+        struct data_run run;
+        data_part_next(part, 0, false, &run);
+        assert_int_equal(run.count == 0, round == 1);
+        assert_int_equal(part->is_checked, round == 1);
+        bring_all(sealed, &data, part, false);
+        ok(data_part_ready(&sealed->arena, &data, &data.tables[0], part, &sealed->key));
+        ok(data_show_all(&data, part, &sealed->reader));
+        uint8_t out;
+        uint64_t at = sealed->part.columns[round == 2 ? 2 : 0].chunks[0].offset;
+        look(sealed, part, at, 1, &out);
+        assert_int_equal(out, round == 2 ? 'c' : 'a');
+        data_reader_release(&sealed->reader);
+        data_keep(&data);
+        assert_int_equal(store.part_count, 1);
+        assert_non_null(store.parts[0].ciphertext);
+        data_release(&data);
+    }
+    data_store_release(&store);
+    assert_null(store.parts);
+}
+
+/* On demand nothing is pulled but what is wished for, its ciphertext goes, and what is old makes place. */
+static void on_demand_what_is_old_makes_place(void **state)
+{
+    struct sealed *sealed = *state;
+    int loads[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, loads), 0);
+    struct data data = {.on_demand = true, .load_socket = loads[1]};
+    struct text column = TEXT("second");
+    struct data_part *part = plan(sealed, &data, &column, 1);
+    data.memory_max = 0;
+    ok(ARENA_ARRAY(&sealed->arena, struct data_shown, DATA_ON_DEMAND_SEGMENTS_MAX, &data.shown));
+    prepare(sealed, &data, part);
+    struct data_run run;
+    data_part_next(part, 0, false, &run);
+    uint64_t at = run.first * STREAM_NEXT_PLAIN_BYTES;
+    uint32_t before = 0;
+    for (int round = 0; round < 3; round++) {
+        assert_true(data_answer(&data, part, &sealed->reader, at, 1));
+        struct data_load load;
+        assert_int_equal(recv(loads[0], &load, sizeof load, MSG_DONTWAIT), sizeof load);
+        assert_true(load.part == part && load.offset == at && load.size == 1);
+        data_part_next(part, 0, true, &run);
+        assert_int_equal(run.count, 1);
+        ok(bring(sealed, &data, part, &run));
+        uint8_t out;
+        look(sealed, part, at, 1, &out);
+        assert_int_equal(out, want_octet(sealed, at, (bool[]){false, true, false}));
+        assert_int_equal(part->ciphertext[run.index * STREAM_SEGMENT_BYTES], 0);
+        assert_true(state_of(sealed, part, at) > before);
+        before = state_of(sealed, part, at);
+        /* As if all other places had been taken since: the next one is this segment's. */
+        data.shown_count += DATA_ON_DEMAND_SEGMENTS_MAX - 1;
+        struct data_run other;
+        data_part_next(part, run.index + 1, false, &other);
+        other.count = 1;
+        other.size = STREAM_SEGMENT_BYTES;
+        assert_true(data_answer(&data, part, &sealed->reader, other.first * STREAM_NEXT_PLAIN_BYTES, 1));
+        ok(bring(sealed, &data, part, &other));
+        assert_int_equal(state_of(sealed, part, at), QUERY_STATE_ABSENT);
+        assert_int_equal(part->states[run.index], DATA_ABSENT);
+        assert_int_equal(pread(sealed->window.read_only, &out, 1, (off_t)query_window_at(part->first, at)),
+                         1);
+        assert_int_equal(out, 0);
+        assert_int_equal(recv(loads[0], &load, sizeof load, MSG_DONTWAIT), sizeof load);
+        data_reader_release(&sealed->reader);
+        if (round < 2) { /* the other one goes too */
+            data.shown_count = 0;
+            part->states[other.index] = DATA_ABSENT;
+            window_show(&sealed->window, part->first + other.first, QUERY_STATE_ABSENT);
+            data.shown_count = before + 1;
+        }
+    }
+    close(loads[0]);
+    close(loads[1]);
     data_release(&data);
 }
 
@@ -393,10 +540,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(octets_outside_the_grant_are_zeros, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_granted_segments_are_pulled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_host_changed_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_waited_for_is_shown_as_it_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_key_opens_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hostile_child_gets_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_serve_until_the_socket_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept_ciphertext_is_found_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(on_demand_what_is_old_makes_place, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,7 @@ bool deadline_disarm(struct deadline *deadline)
     deadline->armed = false;
     deadline->socket = -1;
     bool passed = deadline->passed;
+    deadline->passed = false;
     pthread_mutex_unlock(&deadline->mutex);
     return passed;
 }

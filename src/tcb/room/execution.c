@@ -20,8 +20,9 @@ static fallible describe_tables(const struct data *data, json_t *tables)
         TRY(json_add(tables, json_pack("{s:s%,s:I,s:o}", "name", TEXT_SIZED(table->name), "dataset",
                                        (json_int_t)i, "parts", parts)));
         for (size_t k = 0; k < table->part_count; k++) {
-            json_int_t size = (json_int_t)data_part_file_size(&table->parts[k]);
-            TRY(json_add(parts, json_pack("{s:I}", "size", size)));
+            const struct data_part *part = &table->parts[k];
+            TRY(json_add(parts, json_pack("{s:I,s:I}", "size", (json_int_t)data_part_file_size(part), "first",
+                                          (json_int_t)part->first)));
         }
     }
     return OK;
@@ -83,27 +84,51 @@ static fallible take_rows(struct job *job, int stream)
     }
 }
 
-static fallible converse(struct job *job, int stream)
+/* The child works while its data arrives. All of it is pulled and checked whatever the child does, and its
+ * time begins when it could have everything. */
+static fallible converse(struct job *job, struct task *task)
 {
     scoped_buffer request;
     buffer_init(&request, QUERY_FRAME_BYTES_MAX);
     TRY(run_request_text(job, &request));
-    TRY(query_frame_send(stream, QUERY_FRAME_RUN, buffer_view(&request)));
-    return take_rows(job, stream);
+    TRY(query_frame_send(task->stream, QUERY_FRAME_RUN, buffer_view(&request)));
+    int64_t limit_ms = (int64_t)job->query->seconds * 1000;
+    if (job->data.on_demand) {
+        task_limit(task, limit_ms);
+    }
+    job->pulled = job_pull(job, task->stream);
+    TRY(job->pulled);
+    if (!job->data.on_demand) {
+        task_limit(task, limit_ms);
+    }
+    return take_rows(job, task->stream);
 }
 
 static fallible run_child(struct job *job)
 {
     struct room *room = job->room;
     struct task task;
-    TRY(task_start(room, SPAWNER_RUN, (int64_t)job->query->seconds * 1000, &task));
-    reads_begin(&room->reads, &job->data, task.read_socket, room->slots);
-    struct result result = converse(job, task.stream);
+    TRY(task_start(room, SPAWNER_RUN, &task));
+    reads_begin(&room->reads, &job->data, task.read_socket);
+    struct result result = converse(job, &task);
     bool late;
     struct result ended = task_end(&task, &late);
     reads_finish(&room->reads);
     close(task.read_socket);
     TRY(ended);
+    const struct data_part *untrusted = job->data.untrusted_part;
+    if (result_is_ok(job->pulled) && untrusted != NULL && !job->data.on_demand) {
+        const struct data_table *table = job->data.tables;
+        while (untrusted < table->parts || untrusted >= table->parts + table->part_count) {
+            table++;
+        }
+        job->pulled = FAIL_AT(UNTRUSTED, "part.segment",
+                              arena_where(&job->arena, "%.*s", TEXT_ARGS(table->manifest->dataset)));
+    }
+    TRY(job->pulled);
+    if (job->data.store != NULL) {
+        data_keep(&job->data);
+    }
     REQUIRE(!late, TIMEOUT, "room.execution.deadline");
     return result;
 }

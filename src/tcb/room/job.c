@@ -1,9 +1,14 @@
 #include "room/job.h"
 
-#include "edge/query_wire.h"
+#include <unistd.h>
 
 static void job_wipe(struct job *job)
 {
+    if (job->loads[0] > 0) {
+        close(job->loads[0]);
+        close(job->loads[1]);
+    }
+    data_reader_release(&job->reader);
     data_release(&job->data);
     for (size_t i = 0; i < CONTRACT_DATASETS_MAX; i++) {
         secret_release(&job->data_keys[i]);
@@ -11,7 +16,6 @@ static void job_wipe(struct job *job)
     key_release(&job->wrapping_key);
     key_release(&job->receipt_key);
     gate_close(&job->gate);
-    wipe(job->room->slots, (size_t)READS_SLOTS * QUERY_SLOT_BYTES);
     buffer_release(&job->result);
     for (size_t i = 0; i < job->token_count; i++) {
         json_decref(job->tokens[i].jwks);
@@ -76,14 +80,14 @@ static fallible report_failure(struct job *job)
     return link_send_json(&job->room->link, MESSAGE_failed, json_pack("{s:s%}", "run", TEXT_SIZED(run)));
 }
 
-/* Everything before the engine sees data. */
+/* Everything before the engine starts. */
 static fallible prepare(struct job *job, struct bytes untrusted_documents)
 {
     TRY(job_admit(job, untrusted_documents));
     TRY(job_vet(job));
     TRY(job_attest(job));
     TRY(job_release_keys(job));
-    return job_pull(job);
+    return job_prepare_data(job);
 }
 
 /* A broken stream is no outcome: there is nobody to tell. */
@@ -104,8 +108,12 @@ fallible job_run(struct room *room, struct bytes untrusted_documents)
     if (!result_is_ok(result)) {
         return report_refusal(&job, result);
     }
-    if (!result_is_ok(job_execute(&job))) {
-        return report_failure(&job);
+    result = job_execute(&job);
+    if (is_stream_failure(job.pulled)) {
+        return job.pulled;
+    }
+    if (!result_is_ok(result)) {
+        return result_is_ok(job.pulled) ? report_failure(&job) : report_refusal(&job, job.pulled);
     }
     result = job_finish(&job);
     if (is_stream_failure(result)) {

@@ -5,11 +5,12 @@
  * accepted vet          the query program refuses or derives the grant again, which must be the contract's
  *   attestation  binds fresh keys to evidence and gets a token from an authority of each owner
  *   release      asks each owner's vault for its release key and unwraps the data keys
- *   pull         fetches every granted column once, and checks each segment
- *   execution    the sandboxed child runs; the gate lets declared values out
+ *   pull         fetches every granted column once
+ *   execution    the sandboxed child runs beside the pull; the gate lets declared values out
  *   outcome      encrypts to the recipients and signs the receipt
- * Before `execution` a job is refused by name: nothing that was decided depends on data. After that there is
- * one constant failure, at a quantised time. */
+ * A job is refused by name for what does not depend on its data: everything before `execution`, and
+ * ciphertext that the host did not bring or that is not the owner's, all of which is pulled and checked
+ * whatever the child does. Beside that there is one constant failure, at a quantised time. */
 #pragma once
 
 #include "attest/token.h"
@@ -50,6 +51,9 @@ struct job {
     struct secret data_keys[CONTRACT_DATASETS_MAX];
 
     struct data data;
+    int loads[2];              /* on demand: wishes from the reading threads to the one that pulls; else 0 */
+    struct data_reader reader; /* of the thread that pulls */
+    struct result pulled;      /* a failure of the pull beside the run */
     struct gate gate;
     struct bytes csv; /* in the gate, after `execution` */
     struct buffer result;
@@ -64,7 +68,10 @@ fallible job_admit(struct job *job, struct bytes untrusted_documents);
 fallible job_vet(struct job *job);
 fallible job_attest(struct job *job);
 fallible job_release_keys(struct job *job);
-fallible job_pull(struct job *job);
+fallible job_prepare_data(struct job *job); /* up to the footers */
+/* The pages: all of them, and shows them; or, on demand, what the child behind `stream` wishes for until it
+ * speaks. */
+fallible job_pull(struct job *job, int stream);
 fallible job_execute(struct job *job);
 fallible job_finish(struct job *job); /* sends result and receipt */
 

@@ -27,8 +27,15 @@ static fallible receive(struct link *link, struct message_header *out_header, st
     TRY(message_decode_header(BYTES_OF(octets), MESSAGE_FROM_HOST, &header));
     size_t size_before = untrusted_out->size;
     uint8_t *at;
-    TRY(buffer_extend(untrusted_out, header.size, &at));
-    struct result result = read_all(link->socket, at, header.size);
+    struct result result = buffer_extend(untrusted_out, header.size, &at);
+    if (!result_is_ok(result)) { /* too much is taken from the stream and thrown away */
+        uint8_t waste[4096];
+        for (size_t left = header.size; left > 0; left -= left < sizeof waste ? left : sizeof waste) {
+            TRY(read_all(link->socket, waste, left < sizeof waste ? left : sizeof waste));
+        }
+        return result;
+    }
+    result = read_all(link->socket, at, header.size);
     if (!result_is_ok(result)) {
         untrusted_out->size = size_before;
         return result;

@@ -1,6 +1,11 @@
 /* Every granted column is pulled once, in the order of the contract and the manifests, whatever the data or
- * the query's parameters are. */
+ * the query's parameters are: before the engine starts what says where its pages are, then the pages, beside
+ * the query. Where the contract lets the room load on demand, the second half follows the child's wishes. */
 #include "room/job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 static json_t *part_request(const struct data_table *table, const struct data_part *part)
 {
@@ -17,63 +22,145 @@ static fallible pull_leaves(struct job *job, const struct data_table *table, str
     return data_part_take_leaves(&job->arena, &job->data, part, buffer_view(&untrusted_leaves));
 }
 
-static fallible pull_segments(struct job *job, const struct data_table *table, struct data_part *part)
+static fallible pull_run(struct job *job, const struct data_table *table, struct data_part *part,
+                         const struct data_run *run)
 {
-    scoped_buffer untrusted_segments;
-    buffer_init(&untrusted_segments, message_size_max(MESSAGE_segments));
+    scoped_json *message = part_request(table, part);
+    TRY(json_set_i64(message, "first", (int64_t)run->first));
+    TRY(json_set_i64(message, "count", (int64_t)run->count));
+    struct buffer place = data_part_place(part, run);
+    struct result asked =
+        link_ask(&job->room->link, MESSAGE_segments_request, json_incref(message), MESSAGE_segments, &place);
+    REQUIRE(!text_is(text_of(asked.why), "buffer.full"), UNTRUSTED, "data.segments.size");
+    TRY(asked);
+    return data_part_keep(&job->data, part, run, place.size, &job->reader);
+}
+
+static fallible pull_segments(struct job *job, const struct data_table *table, struct data_part *part,
+                              bool only_wanted)
+{
+    struct data_run run = {0};
     for (;;) {
-        uint64_t first;
-        uint64_t count;
-        size_t size;
-        data_part_next(part, &first, &count, &size);
-        if (count == 0) {
+        data_part_next(part, run.index + run.count, only_wanted, &run);
+        if (run.count == 0) {
             return OK;
         }
-        scoped_json *message = part_request(table, part);
-        TRY(json_set_i64(message, "first", (int64_t)first));
-        TRY(json_set_i64(message, "count", (int64_t)count));
-        buffer_clear(&untrusted_segments);
-        TRY(link_ask(&job->room->link, MESSAGE_segments_request, json_incref(message), MESSAGE_segments,
-                     &untrusted_segments));
-        TRY(data_part_keep(part, buffer_view(&untrusted_segments)));
+        TRY(pull_run(job, table, part, &run));
     }
 }
 
-static fallible pull_table(struct job *job, const struct data_table *table, const struct secret *data_key,
-                           uint64_t *done, uint64_t total)
+static fallible prepare_table(struct job *job, const struct data_table *table, const struct secret *data_key)
 {
     for (size_t i = 0; i < table->part_count; i++) {
         struct data_part *part = &table->parts[i];
         TRY(pull_leaves(job, table, part));
-        TRY(pull_segments(job, table, part));
-        TRY(data_part_ready(&job->arena, table, part, data_key));
-        (*done)++;
-        TRY(job_progress(job, "pulled", *done, total));
+        TRY(pull_segments(job, table, part, true));
+        TRY(data_part_ready(&job->arena, &job->data, table, part, data_key));
     }
     return OK;
 }
 
-fallible job_pull(struct job *job)
+static fallible pull_table(struct job *job, const struct data_table *table)
 {
+    for (size_t i = 0; i < table->part_count; i++) {
+        TRY(pull_segments(job, table, &table->parts[i], false));
+    }
+    return OK;
+}
+
+static fallible show_table(struct job *job, const struct data_table *table)
+{
+    for (size_t i = 0; i < table->part_count; i++) {
+        TRY(data_show_all(&job->data, &table->parts[i], &job->reader));
+    }
+    return OK;
+}
+
+static struct result in_table(struct job *job, const struct data_table *table, struct result result)
+{
+    if (!result_is_ok(result)) {
+        result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(table->manifest->dataset));
+    }
+    return result;
+}
+
+fallible job_prepare_data(struct job *job)
+{
+    job->data.window = &job->room->window;
+    bool keeps = job->room->limits.keeps_ciphertext && !job->bundle->contract.on_demand;
+    job->data.store = keeps ? &job->room->store : NULL;
     job->data.memory_max = job->room->limits.ciphertext_bytes_max;
     const struct contract *contract = &job->bundle->contract;
-    uint64_t total = 0;
+    if (contract->on_demand) {
+        REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, job->loads) == 0, UNAVAILABLE,
+                "room.loads");
+        TRY(ARENA_ARRAY(&job->arena, struct data_shown, DATA_ON_DEMAND_SEGMENTS_MAX, &job->data.shown));
+        job->data.on_demand = true;
+        job->data.load_socket = job->loads[1];
+    }
     for (size_t i = 0; i < job->query->read_count; i++) {
         const struct contract_read *read = &job->query->reads[i];
-        const struct manifest *manifest = &job->bundle->manifests[read->dataset];
-        TRY(data_add_table(&job->arena, &job->data, contract->datasets[read->dataset].table, manifest,
-                           read->columns, read->column_count));
-        total += manifest->part_count;
+        TRY(data_add_table(&job->arena, &job->data, contract->datasets[read->dataset].table,
+                           &job->bundle->manifests[read->dataset], read->columns, read->column_count));
     }
-    uint64_t done = 0;
     for (size_t i = 0; i < job->query->read_count; i++) {
-        size_t dataset = job->query->reads[i].dataset;
-        struct result result = pull_table(job, &job->data.tables[i], &job->data_keys[dataset], &done, total);
-        if (!result_is_ok(result)) {
-            result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(contract->datasets[dataset].dataset));
+        struct secret *data_key = &job->data_keys[job->query->reads[i].dataset];
+        const struct data_table *table = &job->data.tables[i];
+        TRY(in_table(job, table, prepare_table(job, table, data_key)));
+        secret_release(data_key); /* the parts have keys of their own now */
+    }
+    return OK;
+}
+
+/* A failure to show a segment is the child's own: its run fails. */
+static fallible load(struct job *job, const struct data_load *load)
+{
+    const struct data_table *table = job->data.tables;
+    while (load->part < table->parts || load->part >= table->parts + table->part_count) {
+        table++;
+    }
+    uint64_t last = stream_segment_holding(load->offset + load->size - 1);
+    struct data_run run = {0};
+    for (;;) {
+        data_part_next(load->part, run.index + run.count, true, &run);
+        if (run.count == 0 || run.first > last) {
+            return OK;
+        }
+        struct result result = pull_run(job, table, load->part, &run);
+        if (!result_is_ok(result) && job->data.untrusted_part == NULL) {
             return result;
         }
-        secret_release(&job->data_keys[dataset]); /* the parts have keys of their own now */
+    }
+}
+
+/* Until the child has something to say. */
+static fallible pull_on_demand(struct job *job, int stream)
+{
+    struct pollfd waits[] = {{.fd = stream, .events = POLLIN}, {.fd = job->loads[0], .events = POLLIN}};
+    for (;;) {
+        REQUIRE(poll(waits, 2, -1) > 0 || errno == EINTR, UNAVAILABLE, "room.loads");
+        if (waits[0].revents != 0) {
+            return OK;
+        }
+        struct data_load wish;
+        if (waits[1].revents != 0 && recv(job->loads[0], &wish, sizeof wish, 0) == (ssize_t)sizeof wish) {
+            TRY(load(job, &wish));
+        }
+    }
+}
+
+fallible job_pull(struct job *job, int stream)
+{
+    if (job->data.on_demand) {
+        return pull_on_demand(job, stream);
+    }
+    const struct data *data = &job->data;
+    for (size_t i = 0; i < data->table_count; i++) {
+        TRY(in_table(job, &data->tables[i], pull_table(job, &data->tables[i])));
+    }
+    TRY(job_progress(job, "pulled", data->table_count, data->table_count));
+    for (size_t i = 0; i < data->table_count; i++) {
+        TRY(in_table(job, &data->tables[i], show_table(job, &data->tables[i])));
     }
     return OK;
 }

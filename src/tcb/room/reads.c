@@ -6,48 +6,17 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-static const struct data_part *find_part(const struct data *data, uint32_t dataset, uint32_t part)
-{
-    if (dataset >= data->table_count || part >= data->tables[dataset].part_count) {
-        return NULL;
-    }
-    return &data->tables[dataset].parts[part];
-}
-
-static size_t refuse(struct reads *reads)
-{
-    atomic_fetch_add(&reads->wishes_refused, 1);
-    return 0;
-}
-
-size_t reads_answer(struct reads *reads, struct data_reader *reader, struct bytes untrusted_message,
-                    uint32_t *out_slot)
+bool reads_answer(struct data *data, struct data_reader *reader, struct bytes untrusted_message)
 {
     struct query_read wish;
-    *out_slot = 0;
-    if (!result_is_ok(query_read_decode(untrusted_message, &wish))) {
-        return refuse(reads);
+    if (!result_is_ok(query_read_decode(untrusted_message, &wish)) || wish.dataset >= data->table_count ||
+        wish.part >= data->tables[wish.dataset].part_count || wish.length > QUERY_READ_LENGTH_MAX) {
+        return false;
     }
-    *out_slot = wish.slot;
-    const struct data_part *part = find_part(reads->data, wish.dataset, wish.part);
-    if (part == NULL || wish.slot >= READS_SLOTS || wish.length > QUERY_SLOT_BYTES) {
-        return refuse(reads);
-    }
-    if (atomic_exchange(&reads->slot_busy[wish.slot], true)) {
-        return refuse(reads);
-    }
-    size_t given = 0;
-    uint8_t *slot = reads->slots + (size_t)wish.slot * QUERY_SLOT_BYTES;
-    struct result result = data_read(part, reader, wish.offset, wish.length, slot, &given);
-    atomic_store(&reads->slot_busy[wish.slot], false);
-    if (!result_is_ok(result)) {
-        return refuse(reads);
-    }
-    atomic_fetch_add(&reads->octets_given, given);
-    return given;
+    return data_answer(data, &data->tables[wish.dataset].parts[wish.part], reader, wish.offset, wish.length);
 }
 
-static void serve_socket(struct reads *reads, struct data_reader *reader, int socket)
+static void serve_socket(struct data *data, struct data_reader *reader, int socket)
 {
     for (;;) {
         uint8_t message[QUERY_READ_BYTES + 1];
@@ -58,14 +27,7 @@ static void serve_socket(struct reads *reads, struct data_reader *reader, int so
         if (got <= 0) {
             return;
         }
-        struct query_given answer;
-        answer.given =
-            (uint32_t)reads_answer(reads, reader, (struct bytes){message, (size_t)got}, &answer.slot);
-        uint8_t octets[QUERY_GIVEN_BYTES];
-        query_given_encode(&answer, octets);
-        if (send(socket, octets, sizeof octets, MSG_NOSIGNAL) != (ssize_t)sizeof octets) {
-            return;
-        }
+        reads_answer(data, reader, (struct bytes){message, (size_t)got});
     }
 }
 
@@ -88,8 +50,9 @@ static void *serve_rounds(void *argument)
         }
         round = reads->round;
         int socket = reads->socket;
+        struct data *data = reads->data;
         pthread_mutex_unlock(&reads->mutex);
-        serve_socket(reads, start.reader, socket);
+        serve_socket(data, start.reader, socket);
         data_reader_release(start.reader);
         pthread_mutex_lock(&reads->mutex);
         reads->serving--;
@@ -118,16 +81,12 @@ fallible reads_start(struct reads *reads, size_t thread_count)
     return OK;
 }
 
-void reads_begin(struct reads *reads, const struct data *data, int socket, uint8_t *slots)
+void reads_begin(struct reads *reads, struct data *data, int socket)
 {
     pthread_mutex_lock(&reads->mutex);
     ASSERT(reads->serving == 0);
     reads->data = data;
     reads->socket = socket;
-    reads->slots = slots;
-    for (size_t i = 0; i < READS_SLOTS; i++) {
-        atomic_store(&reads->slot_busy[i], false);
-    }
     reads->serving = reads->thread_count;
     reads->round++;
     pthread_cond_broadcast(&reads->changed);
@@ -142,7 +101,6 @@ void reads_finish(struct reads *reads)
     }
     reads->data = NULL;
     reads->socket = -1;
-    reads->slots = NULL;
     pthread_mutex_unlock(&reads->mutex);
 }
 

@@ -2,34 +2,15 @@
 
 #include "attest/runtime_data.h"
 #include "base/encode.h"
-#include "edge/query_wire.h"
 #include "room/job.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 enum { ANNOUNCE_BYTES_MAX = 1024 * 1024, IDLE_WAIT_MS = 1000 };
-
-/* The child gets this object and can never map it for writing: the seal comes after our own mapping. */
-static fallible map_slots(struct room *room)
-{
-    size_t size = (size_t)READS_SLOTS * QUERY_SLOT_BYTES;
-    room->slots_fd = memfd_create("slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    REQUIRE(room->slots_fd >= 0 && ftruncate(room->slots_fd, (off_t)size) == 0, UNAVAILABLE, "room.slots");
-    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, room->slots_fd, 0);
-    REQUIRE(mapped != MAP_FAILED, NO_MEMORY, "room.slots");
-    room->slots = mapped;
-    int seals = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
-    REQUIRE(fcntl(room->slots_fd, F_ADD_SEALS, seals) == 0, UNSUPPORTED, "room.slots.seal");
-    return OK;
-}
 
 fallible room_init(struct room *room)
 {
     TRY(key_generate(KEY_EC_P256, 0, &room->instance_key));
     TRY(key_thumbprint(&room->instance_key, &room->instance_digest));
-    TRY(map_slots(room));
+    TRY(window_open(&room->window));
     TRY(deadline_start(&room->deadline));
     return reads_start(&room->reads, room->limits.threads);
 }
@@ -40,12 +21,8 @@ void room_release(struct room *room)
     deadline_stop(&room->deadline);
     wrapping_keys_release(&room->wrapping_keys);
     key_release(&room->instance_key);
-    if (room->slots != NULL) {
-        wipe(room->slots, (size_t)READS_SLOTS * QUERY_SLOT_BYTES);
-        munmap(room->slots, (size_t)READS_SLOTS * QUERY_SLOT_BYTES);
-        close(room->slots_fd);
-        room->slots = NULL;
-    }
+    window_close(&room->window);
+    data_store_release(&room->store);
 }
 
 fallible room_announce(struct room *room)
@@ -71,6 +48,13 @@ fallible room_announce(struct room *room)
     return link_send_json(&room->link, MESSAGE_ready, json_incref(message));
 }
 
+static bool is_idle(void *self)
+{
+    struct room *room = self;
+    bool readable;
+    return result_is_ok(link_wait(&room->link, 0, &readable)) && !readable;
+}
+
 /* Idle work until a job comes. */
 static fallible wait_for_job(struct room *room)
 {
@@ -82,7 +66,7 @@ static fallible wait_for_job(struct room *room)
             return OK;
         }
         if (has_idle_work) {
-            TRY(wrapping_keys_make_one(&room->wrapping_keys));
+            TRY(wrapping_keys_make_one(&room->wrapping_keys, is_idle, room));
         }
     }
 }

@@ -19,6 +19,7 @@ struct room_limits {
     uint64_t ciphertext_bytes_max; /* granted ciphertext of one job in memory */
     uint64_t engine_memory_mb_max; /* no query gets more, whatever its contract says */
     size_t threads;                /* of the engine, and of those that serve its reads */
+    bool keeps_ciphertext;         /* of one run for the next */
 };
 
 struct room {
@@ -32,12 +33,13 @@ struct room {
     struct wrapping_keys wrapping_keys;
     struct reads reads;
     struct deadline deadline;
-    uint8_t *slots; /* shared memory with the child, written here and read-only there */
-    int slots_fd;
+    struct window window;
+    struct data_store store;
     struct room_limits limits;
 };
 
-/* Makes the instance key, starts the reading threads and maps the slots. Before the room locks itself in. */
+/* Makes the instance key, starts the reading threads and opens the window. Before the room locks itself in.
+ */
 fallible room_init(struct room *room);
 void room_release(struct room *room);
 

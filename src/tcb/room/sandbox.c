@@ -14,6 +14,8 @@ static const int allowed[] = {
     SCMP_SYS(write),
     SCMP_SYS(readv),
     SCMP_SYS(writev),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(fallocate),
     SCMP_SYS(close),
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),

@@ -18,13 +18,14 @@ static fallible spawn(struct task *task, enum spawner_task kind, int stream, int
 {
     struct spawner_descriptors descriptors = {.stream = stream,
                                               .read_socket = read_socket,
-                                              .memory = kind == SPAWNER_RUN ? task->room->slots_fd : -1};
+                                              .memory =
+                                                  kind == SPAWNER_RUN ? task->room->window.read_only : -1};
     TRY(spawner_spawn(task->room->spawner, kind, &descriptors, &task->pid));
     task->running = true;
     return OK;
 }
 
-fallible task_start(struct room *room, enum spawner_task kind, int64_t limit_ms, struct task *out)
+fallible task_start(struct room *room, enum spawner_task kind, struct task *out)
 {
     int stream[2] = {-1, -1};
     int reads[2] = {-1, -1};
@@ -45,9 +46,14 @@ fallible task_start(struct room *room, enum spawner_task kind, int64_t limit_ms,
     }
     task.stream = stream[0];
     task.read_socket = reads[0];
-    deadline_arm(&room->deadline, task.stream, world_monotonic_ms(&room->world) + limit_ms);
     *out = task;
     return OK;
+}
+
+void task_limit(struct task *task, int64_t limit_ms)
+{
+    struct room *room = task->room;
+    deadline_arm(&room->deadline, task->stream, world_monotonic_ms(&room->world) + limit_ms);
 }
 
 fallible task_end(struct task *task, bool *out_late)

@@ -12,8 +12,10 @@ struct task {
     bool running;
 };
 
-/* Starts a child that must be done in `limit_ms`; then its stream ends. */
-fallible task_start(struct room *room, enum spawner_task kind, int64_t limit_ms, struct task *out);
+/* Starts a child. */
+fallible task_start(struct room *room, enum spawner_task kind, struct task *out);
+/* It must be done in `limit_ms` from now; then its stream ends. Once per task. */
+void task_limit(struct task *task, int64_t limit_ms);
 /* Ends the child, whatever it does, and waits until it is gone. True in `out_late` when its time had passed.
  */
 fallible task_end(struct task *task, bool *out_late);

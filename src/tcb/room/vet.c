@@ -121,7 +121,8 @@ static fallible converse(struct job *job, int stream)
 fallible job_vet(struct job *job)
 {
     struct task task;
-    TRY(task_start(job->room, SPAWNER_VET, VET_LIMIT_MS, &task));
+    TRY(task_start(job->room, SPAWNER_VET, &task));
+    task_limit(&task, VET_LIMIT_MS);
     struct result result = converse(job, task.stream);
     bool late;
     TRY(task_end(&task, &late));

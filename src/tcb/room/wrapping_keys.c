@@ -1,9 +1,13 @@
 #include "room/wrapping_keys.h"
 
-fallible wrapping_keys_make_one(struct wrapping_keys *keys)
+fallible wrapping_keys_make_one(struct wrapping_keys *keys, bool (*is_idle)(void *self), void *self)
 {
     ASSERT(!wrapping_keys_is_full(keys));
-    TRY(key_generate(KEY_RSA, WRAPPING_KEY_BITS, &keys->ready[keys->count]));
+    struct result made = key_generate_while(WRAPPING_KEY_BITS, is_idle, self, &keys->ready[keys->count]);
+    if (made.code == RESULT_UNAVAILABLE) {
+        return OK; /* there is something better to do */
+    }
+    TRY(made);
     keys->count++;
     return OK;
 }
@@ -11,7 +15,7 @@ fallible wrapping_keys_make_one(struct wrapping_keys *keys)
 fallible wrapping_keys_take(struct wrapping_keys *keys, struct key *out)
 {
     if (keys->count == 0) {
-        TRY(wrapping_keys_make_one(keys));
+        return key_generate(KEY_RSA, WRAPPING_KEY_BITS, out);
     }
     keys->count--;
     key_move(&keys->ready[keys->count], out);

@@ -18,8 +18,8 @@ static inline bool wrapping_keys_is_full(const struct wrapping_keys *keys)
     return keys->count == WRAPPING_KEYS_MAX;
 }
 
-/* Makes one more. Idle work: a fraction of a second. */
-fallible wrapping_keys_make_one(struct wrapping_keys *keys);
+/* Makes one more while `is_idle` says so: a fraction of a second. */
+fallible wrapping_keys_make_one(struct wrapping_keys *keys, bool (*is_idle)(void *self), void *self);
 
 /* Takes one out, making it now if none is ready. The caller owns it. */
 fallible wrapping_keys_take(struct wrapping_keys *keys, struct key *out);
