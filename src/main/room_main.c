@@ -10,6 +10,7 @@
 #include "room/room.h"
 #include "room/sandbox.h"
 
+#include "main/identity_exec.h"
 #include "main/room_family.h"
 
 #include <libgen.h>
@@ -45,8 +46,9 @@ static void print_help(FILE *to, const char *program)
             "  --ciphertext-mb N      granted ciphertext of one job in memory (default 4096)\n"
             "  --engine-memory-mb N   no query gets more (default 4096)\n"
             "Options of serve and measure:\n"
-            "  --query PATH           the query program (default: truce-query beside this program)\n",
-            program, program, program);
+            "  --query PATH           the query program (default: truce-query beside this program)\n"
+            "%s --help and %s --version say what it is.\n",
+            program, program, program, program, program);
 }
 
 /* The value of an option, or of a number from 1 to `max` where `number` is not NULL. */
@@ -185,6 +187,9 @@ int main(int count, char **arguments)
     if (count >= 2 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0)) {
         print_help(stdout, program);
         return 0;
+    }
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+        return identity_exec(program);
     }
     clearenv();
     crypto_library_start();

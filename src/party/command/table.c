@@ -238,7 +238,7 @@ int command_main(const struct surroundings *surroundings, int argc, char *const 
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("truce " TRUCE_VERSION);
+        printf("truce %s", surroundings->identity);
         return 0;
     }
     const struct command *table = find_table(argv[1]);
