@@ -30,10 +30,12 @@ build: deps $(BUILD)/build.ninja
 demo: build
 	@TRUCE_BUILD=$(BUILD) tools/demo
 
-test: deps
+test:
+	@tools/install-deps --packages
 	@tools/run-tests
 
-test-long: deps
+test-long:
+	@tools/install-deps --packages
 	@tools/run-tests --long
 
 bench: build
@@ -45,7 +47,8 @@ fuzz: deps
 install: deps
 	@tools/install "$(BUILD)" "$(PREFIX)" "$(DESTDIR)"
 
-packages: deps
+packages:
+	@tools/install-deps --packages
 	@tools/packages
 
 format:
@@ -55,4 +58,4 @@ check:
 	@tools/layers
 
 clean:
-	rm -rf build build-clang build-sanitize build-fuzz demo.out bench.out
+	rm -rf build build-clang build-sanitize build-fuzz demo.out bench.out packages.out

@@ -2,18 +2,19 @@
 #pragma once
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-/* Returns only where there is no truce-identity. */
+/* Returns only where there is no truce-identity. The path comes from the kernel as it was called, because the
+ * query program's own file calls see no files. */
 static inline int identity_exec(const char *program)
 {
-    char path[PATH_MAX + sizeof "truce-identity"];
-    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX);
-    while (size > 0 && path[size - 1] != '/') {
-        size--;
-    }
-    strcpy(path + (size > 0 ? size : 0), "truce-identity");
+    const char *own = (const char *)getauxval(AT_EXECFN);
+    const char *slash = own == NULL ? NULL : strrchr(own, '/');
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.*struce-identity", slash == NULL ? 0 : (int)(slash - own) + 1, own);
     execl(path, path, program, (char *)NULL);
     return 1;
 }

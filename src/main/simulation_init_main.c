@@ -52,10 +52,11 @@ int main(int count, char **arguments)
         return 0;
     }
     if (count != 3 || arguments[1][0] == '-') {
+        bool asked = count == 2 && strcmp(arguments[1], "--help") == 0;
         fputs("Usage: truce-simulation-init FOLDER MEASUREMENT\n"
               "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n",
-              stderr);
-        return count == 2 && strcmp(arguments[1], "--help") == 0 ? 0 : USAGE_STATUS;
+              asked ? stdout : stderr);
+        return asked ? 0 : USAGE_STATUS;
     }
     struct result result = make(arguments[1], arguments[2]);
     if (!result_is_ok(result)) {
