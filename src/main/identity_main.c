@@ -1,8 +1,9 @@
-/* truce-identity PROGRAM: what --version of a measured program says: the build that this installation comes
- * from, and the SHA-256 of each measured file beside this program, to compare with those of somebody else's
- * build (doc/reproducible.md). */
+/* truce-identity PROGRAM --version|--help: what a measured program says of itself, its help and the build
+ * that this installation comes from, and the SHA-256 of each measured file beside this program, to compare
+ * with those of somebody else's build (doc/reproducible.md). */
 #include "base/encode.h"
 #include "crypto/digest.h"
+#include "service/setting/setting.h"
 
 #include "main/identity.h"
 
@@ -66,17 +67,36 @@ static fallible print_digests(void)
     return OK;
 }
 
+/* The help of a room, from the table that its launcher judges files by. */
+static fallible print_help(void)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    struct text text;
+    TRY(setting_help(&arena, &setting_room, &text));
+    printf("%.*s", TEXT_ARGS(text));
+    return OK;
+}
+
 int main(int count, char *arguments[])
 {
-    if (count != 2) {
-        fputs("Usage: truce-identity PROGRAM\nStarted by PROGRAM --version.\n", stderr);
+    static const char usage[] = "Usage: truce-identity PROGRAM --version|--help\n"
+                                "Started by PROGRAM --version and, for the room, PROGRAM --help.";
+    const char *name = count > 1 ? arguments[1] : "";
+    bool is_own = count == 2 && strncmp(name, "--", 2) == 0;
+    const char *asked = is_own ? name : count == 3 ? arguments[2] : "";
+    bool is_help = strcmp(asked, "--help") == 0;
+    if (!is_help && strcmp(asked, "--version") != 0) {
+        fprintf(stderr, "%s\n", usage);
         return USAGE_STATUS;
     }
-    if (strcmp(arguments[1], "--help") == 0) {
-        puts("Usage: truce-identity PROGRAM\nStarted by PROGRAM --version.");
+    if (is_help && is_own) {
+        puts(usage);
         return 0;
     }
-    printf("%s %s", strcmp(arguments[1], "--version") == 0 ? "truce-identity" : arguments[1], identity_text);
-    struct result result = print_digests();
+    if (!is_help) {
+        printf("%s %s", is_own ? "truce-identity" : name, identity_text);
+    }
+    struct result result = is_help ? print_help() : print_digests();
     return result_is_ok(result) ? 0 : result_code_exit_status(result.code);
 }

@@ -7,7 +7,7 @@
 int main(int count, char **arguments)
 {
     if (count == 2 && strcmp(arguments[1], "--version") == 0) {
-        return identity_exec("truce-query");
+        return identity_exec("truce-query", arguments[1]);
     }
     return count == 1 ? tasks_serve(CHILD_DESCRIPTOR) : 2;
 }

@@ -33,24 +33,6 @@ struct options {
     uint64_t engine_memory_mb;
 };
 
-static void print_help(FILE *to, const char *program)
-{
-    fprintf(to,
-            "Usage: %s init DIR                  make what a room of this kind needs\n"
-            "       %s serve DIR --host SOCKET   connect to truce-host and run its jobs\n"
-            "       %s measure                   print what this room measures of itself, as JSON\n"
-            "\n"
-            "Options of serve:\n"
-            "  --host SOCKET          the Unix socket of truce-host (DIR/room.sock of the host)\n"
-            "  --threads N            threads of the engine and of decryption (default: all cores)\n"
-            "  --ciphertext-mb N      granted ciphertext of one job in memory (default 4096)\n"
-            "  --engine-memory-mb N   no query gets more (default 4096)\n"
-            "Options of serve and measure:\n"
-            "  --query PATH           the query program (default: truce-query beside this program)\n"
-            "%s --help and %s --version say what it is.\n",
-            program, program, program, program, program);
-}
-
 /* The value of an option, or of a number from 1 to `max` where `number` is not NULL. */
 struct known_option {
     const char *name;
@@ -184,12 +166,8 @@ static fallible run_command(struct arena *arena, const struct options *options, 
 int main(int count, char **arguments)
 {
     const char *program = count > 0 ? basename(arguments[0]) : "truce-room";
-    if (count >= 2 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0)) {
-        print_help(stdout, program);
-        return 0;
-    }
-    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
-        return identity_exec(program);
+    if (count == 2 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "--version") == 0)) {
+        return identity_exec(program, arguments[1]);
     }
     clearenv();
     crypto_library_start();
@@ -198,7 +176,7 @@ int main(int count, char **arguments)
     arena_init(&arena, MAIN_ARENA_BYTES_MAX);
     struct result result = parse_options(count, arguments, &options);
     if (!result_is_ok(result)) {
-        print_help(stderr, program);
+        fprintf(stderr, "%s: %s. See %s --help\n", program, result.why, program);
         return USAGE_STATUS;
     }
     int exit_status = 0;

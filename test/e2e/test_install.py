@@ -46,7 +46,7 @@ def command_list():
 
 def test_the_tree_is_complete_and_what_was_built(tree):
     for path in ("bin/truce", "bin/truce-host", "bin/truce-vault", "bin/truce-attest", "libexec/truce/truce-room",
-                 "libexec/truce/truce-room-sim", "libexec/truce/truce-query", "libexec/truce/truce-seal-engine",
+                 "libexec/truce/truce-room-sim", "libexec/truce/truce-query", "libexec/truce/truce-seal-engine", "libexec/truce/truce-template-engine",
                  "libexec/truce/libduckdb.so", "etc/truce/host.conf", "etc/truce/vault", "lib/systemd/system/truce-host.service",
                  "lib/systemd/system/truce-vault@.service", "lib/sysusers.d/truce-host.conf", "lib/tmpfiles.d/truce-host.conf",
                  "share/man/man1/truce.1", "share/man/man8/truce-host.8", "share/man/man8/truce-room-sim.8",
@@ -92,11 +92,11 @@ def test_configuration_is_never_overwritten(tree):
 def test_every_program_has_version_and_help(tree):
     commit = r"(?:[0-9a-f]{40}(?:\+changes)?|unknown)"
     programs = sorted({path.name: path for folder in ("bin", "libexec/truce") for path in (tree / folder).glob("truce*")}.values())
-    assert len(programs) == 12
+    assert len(programs) == 13
     for program in programs:
         said = output(program, "--version")
         assert re.match(rf"{program.name} \d+\.\d+\.\d+\ncommit {commit}\ncompiler .+\nengine duckdb 1\.5\.6\n", said), said
-        if program.name not in ("truce-query", "truce-seal-engine", "truce-sim-chip"):
+        if program.name not in ("truce-query", "truce-seal-engine", "truce-sim-chip", "truce-template-engine"):
             assert "sage:" in output(program, "--help") or "options:" in output(program, "--help")
 
 

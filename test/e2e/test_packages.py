@@ -149,7 +149,7 @@ def test_every_program_says_what_it_is(root):
                        r"compiler gcc .+\nengine duckdb .+$", text, flags=re.M)
     assert sorted(names) == sorted(["truce", "truce-host", "truce-vault", "truce-attest", "truce-identity", "truce-query",
                                     "truce-room", "truce-room-launch", "truce-room-sim", "truce-seal-engine", "truce-sim-chip",
-                                    "truce-simulation-init"])
+                                    "truce-simulation-init", "truce-template-engine"])
     digest = hashlib.sha256((root / "usr/libexec/truce/truce-room").read_bytes()).hexdigest()
     assert f"sha256 {digest}  truce-room\n" in text
 
