@@ -2,10 +2,11 @@
 # what is missing is installed first, as root or with sudo, and said. Meson does the building.
 
 BUILD ?= build
+PREFIX ?= /usr/local
 DUCKDB := .deps/duckdb/libduckdb.so
 MESON_TEST = meson test --no-rebuild --print-errorlogs
 
-.PHONY: help deps build demo test test-long bench install fuzz format check clean
+.PHONY: help deps build demo test test-long bench install packages fuzz format check clean
 
 help:
 	@echo 'make demo       install what is missing, build, and let three parties get one verified answer'
@@ -14,6 +15,7 @@ help:
 	@echo 'make bench      ratios against peers measured in the same run'
 	@echo 'make fuzz       one minute of libFuzzer per target (Clang); SECONDS=n for longer'
 	@echo 'make install    into DESTDIR/PREFIX (PREFIX=/usr/local)'
+	@echo 'make packages   Debian packages, in packages.out'
 	@echo 'make check      layers, sizes and format of the sources'
 
 deps:
@@ -28,10 +30,12 @@ build: deps $(BUILD)/build.ninja
 demo: build
 	@TRUCE_BUILD=$(BUILD) tools/demo
 
-test: deps
+test:
+	@tools/install-deps --packages
 	@tools/run-tests
 
-test-long: deps
+test-long:
+	@tools/install-deps --packages
 	@tools/run-tests --long
 
 bench: build
@@ -40,8 +44,12 @@ bench: build
 fuzz: deps
 	@tools/fuzz $(or $(SECONDS),60)
 
-install: build
-	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
+install: deps
+	@tools/install "$(BUILD)" "$(PREFIX)" "$(DESTDIR)"
+
+packages:
+	@tools/install-deps --packages
+	@tools/packages
 
 format:
 	@git ls-files 'src/*.c' 'src/*.h' 'test/*.c' | xargs clang-format -i
@@ -50,4 +58,4 @@ check:
 	@tools/layers
 
 clean:
-	rm -rf build build-clang build-sanitize build-fuzz demo.out bench.out
+	rm -rf build build-clang build-sanitize build-fuzz demo.out bench.out packages.out

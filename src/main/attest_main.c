@@ -9,30 +9,9 @@
 #include "service/setup/program.h"
 #include "service/setup/tls.h"
 
-#include <stdio.h>
+#include "main/identity.h"
 
 enum { USAGE_STATUS = 2, ARENA_BYTES_MAX = 16 * 1024 * 1024, GRACE_MS = 2000, SIMULATIONS_MAX = 16 };
-
-static const char *const valued[] = {"url", "listen", "simulation", "port-file", NULL};
-static const char *const flags[] = {"help", NULL};
-
-static void print_help(FILE *to)
-{
-    fputs("Usage: truce-attest init DIR --url URL [--listen ADDRESS:PORT] [--simulation FILE]...\n"
-          "       truce-attest serve DIR [--port-file FILE]\n"
-          "\n"
-          "init makes keys and certificates in DIR, and authority.json, which every party is given.\n"
-          "  --url URL            how others reach this service; the issuer of its tokens\n"
-          "  --listen ADDRESS:PORT  default: 127.0.0.1 and the port of the URL\n"
-          "  --simulation FILE    simulation.json of a simulated room whose evidence is accepted; may be "
-          "repeated.\n"
-          "                       Without one, no simulated evidence is.\n"
-          "serve answers until it is told to stop (SIGTERM).\n"
-          "  --port-file FILE     write the port there when it is listening\n"
-          "\n"
-          "Exit status: 0, 2 for wrong usage, 10 and more for the failures that `truce --help` lists.\n",
-          to);
-}
 
 /* `--simulation` may be repeated, which program_option does not know. */
 static fallible read_simulations(int count, char *const arguments[], struct text out[SIMULATIONS_MAX],
@@ -70,7 +49,7 @@ static fallible init(struct text folder, int count, char *const arguments[])
     return authority_create(&world, &arena, &options);
 }
 
-static fallible serve(struct text folder, int count, char *const arguments[])
+static fallible serve(const struct program_call *call)
 {
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES_MAX);
@@ -81,13 +60,15 @@ static fallible serve(struct text folder, int count, char *const arguments[])
     struct tls_identity identity;
     struct http_server *server;
     program_block_signals();
-    TRY(authority_open(&arena, folder, &authority));
+    TRY(authority_open(&arena, call->folder, &authority));
+    TRY(program_check_url(authority.url, program_option(call->count, call->words, "url")));
+    struct text listen = program_option(call->count, call->words, "listen");
     TRY(url_parse(&arena, authority.url, &url));
     tls_names_init(&names, url.host);
-    TRY(tls_load(&world, &arena, folder, &names, &identity));
+    TRY(tls_load(&world, &arena, call->folder, &names, &identity));
     struct attest_service service = {&authority, &world};
     struct http_server_options options = {
-        .listen = authority.listen,
+        .listen = listen.size > 0 ? listen : authority.listen,
         .certificate_pem = identity.certificate_pem,
         .key_pem = identity.key_pem,
         .routes = attest_routes,
@@ -99,7 +80,7 @@ static fallible serve(struct text folder, int count, char *const arguments[])
     };
     TRY(http_server_start(&options, &server));
     struct result announced = program_announce(authority.url, http_server_port(server),
-                                               program_option(count, arguments, "port-file"));
+                                               program_option(call->count, call->words, "port-file"));
     if (result_is_ok(announced)) {
         program_wait_for_signal();
     }
@@ -109,19 +90,18 @@ static fallible serve(struct text folder, int count, char *const arguments[])
 
 int main(int count, char **arguments)
 {
-    struct result checked = program_check_options(count - 1, arguments + 1, valued, flags);
-    struct text command = program_argument(count - 1, arguments + 1, valued, 0);
-    struct text folder = program_argument(count - 1, arguments + 1, valued, 1);
-    if (program_flag(count, arguments, "help")) {
-        print_help(stdout);
-        return 0;
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    struct program_call call;
+    int status;
+    if (!program_start(&arena, &setting_attest, identity_text, count, arguments, &call, &status)) {
+        return status;
     }
-    bool is_init = text_is(command, "init");
-    if (!result_is_ok(checked) || folder.size == 0 || (!is_init && !text_is(command, "serve"))) {
-        print_help(stderr);
+    bool is_init = text_is(call.verb, "init");
+    if (is_init && program_option(call.count, call.words, "url").size == 0) {
+        program_fail("truce-attest", FAIL_AT(INVALID, "setting.option.missing", "--url"));
         return USAGE_STATUS;
     }
-    struct result result =
-        is_init ? init(folder, count - 1, arguments + 1) : serve(folder, count - 1, arguments + 1);
+    struct result result = is_init ? init(call.folder, call.count, call.words) : serve(&call);
     return result_is_ok(result) ? 0 : program_fail("truce-attest", result);
 }

@@ -3,38 +3,15 @@
 #include "host/instance/instance.h"
 #include "service/setup/program.h"
 
-#include <stdio.h>
+#include "main/identity.h"
 
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, USAGE_STATUS = 2, GRACE_MS = 3000, FILES_MAX = 64 };
 
 static const char program[] = "truce-host";
 
-static const char help[] =
-    "truce-host: workflow, storage and courier for rooms; trusted with nothing\n"
-    "\n"
-    "  truce-host init DIR --url https://HOST[:PORT] [--listen ADDR:PORT] [--courier FILE] [--authority "
-    "FILE]\n"
-    "      Makes keys, certificate, token and configuration in DIR (mode 700), and host.json to hand out to\n"
-    "      every party. Without a port in the URL it gets that of --listen; port 0 is chosen once and kept.\n"
-    "  truce-host connect DIR FILE...\n"
-    "      Lets the courier speak to the vault of a courier.json or to the service of an authority.json, "
-    "and\n"
-    "      to nobody else. A running host finds new files by itself; a changed one counts from the next "
-    "start.\n"
-    "  truce-host serve DIR [--port-file FILE] [--trace FILE] [--courier FILE] [--authority FILE]\n"
-    "      Serves the API until SIGINT or SIGTERM; rooms connect to DIR/room.sock. Prints one line "
-    "`listening URL`\n"
-    "      when it is ready. --trace writes one line per frame that crosses between host and room.\n"
-    "\n"
-    "Exit status: 0 done; 2 wrong usage; 10 and more: what went wrong, one number per kind of failure.\n";
-
-static const char *const valued_options[] = {"url",       "listen", "courier", "authority",
-                                             "port-file", "trace",  NULL};
-static const char *const flags[] = {"help", NULL};
-
-static int usage(void)
+static int refuse(const char *missing)
 {
-    fprintf(stderr, "%s", help);
+    program_fail(program, FAIL_AT(INVALID, "setting.option.missing", missing));
     return USAGE_STATUS;
 }
 
@@ -66,28 +43,28 @@ static fallible init(const struct world *world, struct arena *arena, int count, 
     return connect_options(arena, count, arguments, folder);
 }
 
-static fallible connect_files(struct arena *arena, int count, char *arguments[], struct text folder)
+static fallible connect_files(struct arena *arena, const struct program_call *call)
 {
     for (size_t i = 2; i < FILES_MAX + 2; i++) {
-        struct text file = program_argument(count, arguments, valued_options, i);
+        struct text file = program_argument(call->count, call->words, call->names.valued, i);
         if (file.size == 0) {
             return OK;
         }
-        struct result result = host_connect(arena, folder, file);
+        struct result result = host_connect(arena, call->folder, file);
         result.where = result_is_ok(result) || result.where != NULL ? result.where : file.data;
         TRY(result);
     }
     return FAIL(LIMIT, "host.connect.files");
 }
 
-static fallible serve(const struct world *world, struct arena *arena, int count, char *arguments[],
-                      struct text folder)
+static fallible serve(const struct world *world, struct arena *arena, const struct program_call *call)
 {
     struct host *host;
+    struct host_options options = {.folder = call->folder, .call = call};
     program_block_signals();
-    TRY(connect_options(arena, count, arguments, folder));
-    TRY(host_open(world, arena, folder, program_option(count, arguments, "trace"), &host));
-    struct text port_file = program_option(count, arguments, "port-file");
+    TRY(connect_options(arena, call->count, call->words, call->folder));
+    TRY(host_open(world, arena, &options, &host));
+    struct text port_file = program_option(call->count, call->words, "port-file");
     struct result result = program_announce(host_url(host), host_port(host), port_file);
     if (result_is_ok(result)) {
         program_wait_for_signal();
@@ -101,29 +78,19 @@ int main(int count, char *arguments[])
     struct world world = world_of_system();
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES_MAX);
-    int left = count - 1;
-    char **options = arguments + 1;
-    if (program_flag(left, options, "help")) {
-        printf("%s", help);
-        return 0;
+    struct program_call call;
+    int status;
+    if (!program_start(&arena, &setting_host, identity_text, count, arguments, &call, &status)) {
+        return status;
     }
-    struct result checked = program_check_options(left, options, valued_options, flags);
-    if (!result_is_ok(checked)) {
-        program_fail(program, checked);
-        return USAGE_STATUS;
+    if (text_is(call.verb, "init")) {
+        bool has_url = program_option(call.count, call.words, "url").size > 0;
+        return has_url ? status_of(init(&world, &arena, call.count, call.words, call.folder))
+                       : refuse("--url");
     }
-    struct text verb = program_argument(left, options, valued_options, 0);
-    struct text folder = program_argument(left, options, valued_options, 1);
-    if (folder.size == 0) {
-        return usage();
+    if (text_is(call.verb, "connect")) {
+        bool has_file = program_argument(call.count, call.words, call.names.valued, 2).size > 0;
+        return has_file ? status_of(connect_files(&arena, &call)) : refuse("FILE");
     }
-    if (text_is(verb, "init")) {
-        bool has_url = program_option(left, options, "url").size > 0;
-        return has_url ? status_of(init(&world, &arena, left, options, folder)) : usage();
-    }
-    if (text_is(verb, "connect")) {
-        bool has_file = program_argument(left, options, valued_options, 2).size > 0;
-        return has_file ? status_of(connect_files(&arena, left, options, folder)) : usage();
-    }
-    return text_is(verb, "serve") ? status_of(serve(&world, &arena, left, options, folder)) : usage();
+    return status_of(serve(&world, &arena, &call));
 }

@@ -2,8 +2,12 @@
 #include "edge/child.h"
 #include "query/tasks.h"
 
+#include "main/identity_exec.h"
+
 int main(int count, char **arguments)
 {
-    (void)arguments;
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+        return identity_exec("truce-query", arguments[1]);
+    }
     return count == 1 ? tasks_serve(CHILD_DESCRIPTOR) : 2;
 }

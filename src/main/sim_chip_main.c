@@ -10,6 +10,8 @@
 #include "tee/measurement.h"
 #include "tee/sim_chip.h"
 
+#include "main/identity.h"
+
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -119,6 +121,10 @@ static fallible run(const char *command, const char *query, const char *folder)
 
 int main(int count, char **arguments)
 {
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+        printf("truce-sim-chip %s", identity_text);
+        return 0;
+    }
     if (count < 3 || (strcmp(arguments[1], "measure") != 0 && count != 4)) {
         fputs("truce-sim-chip is started by truce-room-sim.\n", stderr);
         return USAGE_STATUS;

@@ -4,6 +4,8 @@
 #include "base/encode.h"
 #include "tee/sim_init.h"
 
+#include "main/identity.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,11 +47,16 @@ static fallible make(const char *folder, const char *measurement_hex)
 
 int main(int count, char **arguments)
 {
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+        printf("truce-simulation-init %s", identity_text);
+        return 0;
+    }
     if (count != 3 || arguments[1][0] == '-') {
+        bool asked = count == 2 && strcmp(arguments[1], "--help") == 0;
         fputs("Usage: truce-simulation-init FOLDER MEASUREMENT\n"
               "Makes chip.key, chip.der, root.der and simulation.json. Started by `truce-room-sim init`.\n",
-              stderr);
-        return count == 2 && strcmp(arguments[1], "--help") == 0 ? 0 : USAGE_STATUS;
+              asked ? stdout : stderr);
+        return asked ? 0 : USAGE_STATUS;
     }
     struct result result = make(arguments[1], arguments[2]);
     if (!result_is_ok(result)) {

@@ -3,11 +3,18 @@
 #include "edge/child.h"
 #include "party/template_engine/template_engine.h"
 
+#include "main/identity.h"
+
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int main(int count, char **arguments)
 {
-    (void)arguments;
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+        printf("truce-template-engine %s", identity_text);
+        return 0;
+    }
     if (count != 1) {
         return 2;
     }

@@ -1,6 +1,8 @@
 /* truce: the command line of a party. Reads the environment once and hands over to the table of commands. */
 #include "party/command/table.h"
 
+#include "main/identity.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ int main(int argc, char *argv[])
         .home = home,
         .passphrase_file = passphrase_file != NULL && passphrase_file[0] != '\0' ? passphrase_file : NULL,
         .programs = own_folder(programs),
+        .identity = identity_text,
     };
     return command_main(&surroundings, argc, argv);
 }

@@ -268,7 +268,7 @@ def test_init_refuses(tmp_path, simulation):
     def init(*options):
         return subprocess.run([ATTEST, "init", *options], capture_output=True, text=True)
     folder = tmp_path / "dir"
-    assert init(folder).returncode == 11
+    assert init(folder).returncode == 2
     assert "setup.address.url" in init(folder, "--url", "https://localhost:1/x").stderr
     wrong = json.loads((simulation / "simulation.json").read_text())
     wrong["pin"] = "sha256:" + "0" * 64

@@ -69,10 +69,11 @@ def test_a_vault_is_made_once(world):
 @pytest.mark.parametrize("arguments,want_status,want_text", [
     ([], 2, "truce-vault init"),
     (["serve"], 2, "truce-vault init"),
-    (["init", "/nonexistent"], 2, "truce-vault init"),
-    (["init", "/tmp/x", "--what"], 2, "program.option.unknown"),
-    (["init", "/tmp/x", "--party", "B B", "--url", "https://h"], 11, "vault.init.party"),
-    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "setup.address.url"),
+    (["init", "/nonexistent"], 2, "setting.option.missing (--party)"),
+    (["start", "/nonexistent"], 2, "setting.command (start)"),
+    (["init", "/tmp/x", "--what"], 2, "setting.option.unknown"),
+    (["init", "/tmp/x", "--party", "B B", "--url", "https://h"], 11, "setting.value (--party: "),
+    (["init", "/tmp/x", "--party", "b", "--url", "http://h"], 11, "setting.value (--url: "),
     (["init", "/tmp/x", "--party", "b", "--url", "https://h/path"], 11, "setup.address.url"),
     (["serve", "/nonexistent/x"], 20, "setup.folder.create"),
 ])

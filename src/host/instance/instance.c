@@ -1,5 +1,6 @@
 #include "host/instance/instance.h"
 
+#include "base/encode.h"
 #include "host/workflow/workflow.h"
 #include "service/setup/file.h"
 #include "service/setup/tls.h"
@@ -29,6 +30,7 @@ struct config {
 struct host {
     const struct world *world;
     struct arena arena;
+    const struct program_call *call;
     struct text folder;
     struct config config;
     int lock;
@@ -61,6 +63,38 @@ static fallible take_numbers(const json_t *json, struct config *out)
                     out->lease_ms >= 4000 && out->room_patience_ms > 0 && out->courier_timeout_ms > 0;
     REQUIRE(is_sound, INVALID, "host.config.number");
     return OK;
+}
+
+struct override {
+    const char *name;
+    uint64_t *number;
+};
+
+/* What was said to the program counts before what init wrote; the table of settings has judged it. */
+static fallible override_config(struct host *host)
+{
+    struct config *config = &host->config;
+    const struct program_call *call = host->call;
+    const struct override rows[] = {
+        {"storage-bytes-max", &config->storage_bytes_max},
+        {"open-jobs-max", &config->open_jobs_max},
+        {"attempts-max", &config->attempts_max},
+        {"lease-ms", &config->lease_ms},
+        {"job-extra-ms", &config->job_extra_ms},
+        {"room-patience-ms", &config->room_patience_ms},
+        {"courier-attempts-max", &config->courier_attempts_max},
+        {"courier-pause-ms", &config->courier_pause_ms},
+        {"courier-timeout-ms", &config->courier_timeout_ms},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct text value = program_option(call->count, call->words, rows[i].name);
+        if (value.size > 0) {
+            TRY(decode_u64(value, INT64_MAX, rows[i].number));
+        }
+    }
+    struct text listen = program_option(call->count, call->words, "listen");
+    config->listen = listen.size > 0 ? listen : config->listen;
+    return program_check_url(config->url, program_option(call->count, call->words, "url"));
 }
 
 static fallible read_config(struct host *host)
@@ -112,9 +146,10 @@ static fallible lock_folder(struct host *host)
     return OK;
 }
 
-static fallible open_logs(struct host *host, struct text trace_file)
+static fallible open_logs(struct host *host)
 {
     const char *path;
+    struct text trace_file = program_option(host->call->count, host->call->words, "trace");
     TRY(path_of(host, "host.log", &path));
     TRY(log_open(path, host->world, &host->log));
     if (trace_file.size > 0) {
@@ -178,9 +213,15 @@ static fallible start_scheduler(struct host *host)
                                          .trace = &host->trace,
                                          .world = host->world,
                                          .patience_ms = (int64_t)host->config.room_patience_ms};
-    struct scheduler_settings settings = {.job_extra_ms = (int64_t)host->config.job_extra_ms};
+    struct text socket = program_option(host->call->count, host->call->words, "room-socket");
+    struct scheduler_settings settings = {.job_extra_ms = (int64_t)host->config.job_extra_ms,
+                                          .socket_mode = socket.size > 0 ? 0660 : 0600};
     const char *path;
-    TRY(path_of(host, "room.sock", &path));
+    if (socket.size > 0) {
+        TRY(arena_cstring(&host->arena, socket, &path));
+    } else {
+        TRY(path_of(host, "room.sock", &path));
+    }
     return scheduler_start(path, &host->link_host, &settings, &host->scheduler);
 }
 
@@ -219,13 +260,14 @@ static fallible start_server(struct host *host)
     return http_server_start(&options, &host->server);
 }
 
-static fallible open_parts(struct host *host, struct text folder, struct text trace_file)
+static fallible open_parts(struct host *host, struct text folder)
 {
     TRY(arena_copy_text(&host->arena, folder, &host->folder));
     TRY(folder_create(folder)); /* refuses one that others may enter */
     TRY(read_config(host));
+    TRY(override_config(host));
     TRY(lock_folder(host));
-    TRY(open_logs(host, trace_file));
+    TRY(open_logs(host));
     TRY(open_stores(host));
     TRY(open_courier(host));
     TRY(start_scheduler(host));
@@ -239,15 +281,16 @@ static fallible open_parts(struct host *host, struct text folder, struct text tr
     return OK;
 }
 
-fallible host_open(const struct world *world, struct arena *arena, struct text folder, struct text trace_file,
+fallible host_open(const struct world *world, struct arena *arena, const struct host_options *options,
                    struct host **out)
 {
     struct host *host = calloc(1, sizeof *host);
     REQUIRE(host != NULL, NO_MEMORY, "host.memory");
     host->world = world;
+    host->call = options->call;
     host->lock = -1;
     arena_init(&host->arena, ARENA_BYTES);
-    struct result result = open_parts(host, folder, trace_file);
+    struct result result = open_parts(host, options->folder);
     if (!result_is_ok(result)) {
         /* What `where` points to goes with the host's own arena. */
         result.where = result.where == NULL ? NULL : arena_where(arena, "%s", result.where);

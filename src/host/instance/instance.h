@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/world.h"
+#include "service/setup/program.h"
 
 struct host_init_options {
     struct text folder;
@@ -23,10 +24,17 @@ fallible host_connect(struct arena *arena, struct text folder, struct text file)
 
 struct host;
 
-/* Starts everything in a folder that host_init made. `trace_file` may be empty. CONFLICT "host.folder.in_use"
+/* What the command line or the configuration file says of a serving host; it counts before what init wrote.
+ */
+struct host_options {
+    struct text folder;
+    const struct program_call *call;
+};
+
+/* Starts everything in a folder that host_init made. CONFLICT "host.folder.in_use"
  * while another process serves it; `where` of a failure lives in the arena. Jobs that the former process left
  * are queued again. */
-fallible host_open(const struct world *world, struct arena *arena, struct text folder, struct text trace_file,
+fallible host_open(const struct world *world, struct arena *arena, const struct host_options *options,
                    struct host **out);
 
 struct text host_url(const struct host *host);

@@ -345,7 +345,7 @@ static bool is_listening(const struct sockaddr_un *address)
     return listens;
 }
 
-static fallible open_socket(const char *path, int *out)
+static fallible open_socket(const char *path, mode_t mode, int *out)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     REQUIRE(strlen(path) < sizeof address.sun_path, INVALID, "scheduler.socket.path_too_long");
@@ -354,7 +354,7 @@ static fallible open_socket(const char *path, int *out)
     unlink(path);
     int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(file >= 0, UNAVAILABLE, "scheduler.socket");
-    bool is_open = bind(file, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, 0600) == 0 &&
+    bool is_open = bind(file, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, mode) == 0 &&
                    listen(file, SCHEDULER_ROOMS_MAX) == 0;
     if (!is_open) {
         close(file);
@@ -382,7 +382,7 @@ fallible scheduler_start(const char *path, const struct link_host *host,
                          const struct scheduler_settings *settings, struct scheduler **out)
 {
     int file;
-    TRY(open_socket(path, &file));
+    TRY(open_socket(path, settings->socket_mode, &file));
     struct scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (scheduler == NULL) {
         close(file);

@@ -12,12 +12,14 @@ enum { SCHEDULER_ROOMS_MAX = 16 };
 
 struct scheduler_settings {
     int64_t job_extra_ms; /* beside the query's own seconds: attestation, release, loading */
+    unsigned
+        socket_mode; /* of the rooms' socket: 0600 in a folder of the own, 0660 where rooms share a group */
 };
 
 struct scheduler;
 
-/* Listens on the socket `path`, in a folder that only its user may enter. `host` must outlive it. CONFLICT
- * "scheduler.socket.used" while another process listens there. */
+/* Listens on the socket `path`, in a folder that only its user and its rooms may enter. `host` must outlive
+ * it. CONFLICT "scheduler.socket.used" while another process listens there. */
 fallible scheduler_start(const char *path, const struct link_host *host,
                          const struct scheduler_settings *settings, struct scheduler **out);
 

@@ -53,6 +53,8 @@ static const struct {
     {"file.exists", "Remove it or choose another name."},
     {"file.no_space", "The disk is full."},
     {"file.not_found", "Check the path."},
+    {"setting.file.", "Check the path of the configuration file and that you may read it."},
+    {"setting.", "Correct the line named; man truce.conf lists every key."},
     {"grant.",
      "The grant does not belong to this contract and owner. Use the file that `truce contract sign` wrote."},
     {"host.", "The host did not do it. `truce status` shows whether it runs."},

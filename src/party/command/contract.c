@@ -258,6 +258,10 @@ static const struct option sign_options[] = {
     {"yes", 'y', NULL, "do not ask for confirmation", false},
     DATASET_OPTION,
     {0}};
+static const struct option revoke_options[] = {
+    {"out", 'o', "FILE", "write the revocation too", false},
+    {"yes", 'y', NULL, "taken as `contract sign` takes it; revoking never asks", false},
+    {0}};
 static const struct option merge_options[] = {
     {"out", 'o', "FILE", "where to write (default: over the first file)", false}, {0}};
 static const struct option verify_options[] = {
@@ -322,7 +326,7 @@ const struct command command_contract[] = {
      refresh_options, 2, 2, contract_run_refresh},
     {"contract", "revoke", "disable your release key, then tell the host", "CONTRACT",
      "Disabling the key in your own vault stops new releases at once; a run in flight may finish.",
-     sign_options, 1, 1, contract_run_revoke},
+     revoke_options, 1, 1, contract_run_revoke},
     {"contract", "executed", "print the rewritten SQL that will run with these parameters", "CONTRACT QUERY",
      NULL, executed_options, 2, 2, contract_run_executed},
     {0},

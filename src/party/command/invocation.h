@@ -18,6 +18,7 @@ struct surroundings {
     const char *home;            /* TRUCE_HOME, or ~/.truce */
     const char *passphrase_file; /* TRUCE_PASSPHRASE_FILE, or NULL */
     const char *programs;        /* folder of truce-query and the others */
+    const char *identity;        /* what --version says behind the name */
 };
 
 struct command;

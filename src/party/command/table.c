@@ -6,11 +6,11 @@
 
 enum { ARENA_BOUND_BYTES = 1024 * 1024 * 1024, NAMES_MAX = 64 };
 
-static const struct command *const tables[] = {
-    command_stack,    command_party,  command_dataset, command_contract, command_run,    command_job,
-    command_releases, command_result, command_receipt, command_room,     command_limits,
+const struct command *const command_tables[] = {
+    command_stack,      command_party,  command_dataset, command_contract, command_run,    command_job,
+    command_releases,   command_result, command_receipt, command_room,     command_limits, command_config,
+    command_completion, NULL,
 };
-enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };
 
 static void print_overview(FILE *out)
 {
@@ -18,9 +18,9 @@ static void print_overview(FILE *out)
         "truce: several organisations get one answer from all their data, and nobody sees another's rows.\n\n"
         "usage: truce COMMAND [options]\n",
         out);
-    for (size_t t = 0; t < TABLE_COUNT; t++) {
+    for (size_t t = 0; command_tables[t] != NULL; t++) {
         fputc('\n', out);
-        for (const struct command *row = tables[t]; row->noun != NULL; row++) {
+        for (const struct command *row = command_tables[t]; row->noun != NULL; row++) {
             char words[64];
             snprintf(words, sizeof(words), "%s%s%s", row->noun, row->verb != NULL ? " " : "",
                      row->verb != NULL ? row->verb : "");
@@ -84,10 +84,10 @@ static void print_help(FILE *out, const struct command *command)
 /* The rows of a noun, or NULL. */
 static const struct command *find_table(const char *noun)
 {
-    for (size_t t = 0; t < TABLE_COUNT; t++) {
-        for (const struct command *row = tables[t]; row->noun != NULL; row++) {
+    for (size_t t = 0; command_tables[t] != NULL; t++) {
+        for (const struct command *row = command_tables[t]; row->noun != NULL; row++) {
             if (strcmp(row->noun, noun) == 0) {
-                return row->verb == NULL ? row : tables[t];
+                return row->verb == NULL ? row : command_tables[t];
             }
         }
     }
@@ -98,8 +98,8 @@ static int unknown_noun(const char *word)
 {
     const char *names[NAMES_MAX + 1] = {0};
     size_t count = 0;
-    for (size_t t = 0; t < TABLE_COUNT; t++) {
-        for (const struct command *row = tables[t]; row->noun != NULL && count < NAMES_MAX; row++) {
+    for (size_t t = 0; command_tables[t] != NULL; t++) {
+        for (const struct command *row = command_tables[t]; row->noun != NULL && count < NAMES_MAX; row++) {
             names[count++] = row->noun;
         }
     }
@@ -238,7 +238,7 @@ int command_main(const struct surroundings *surroundings, int argc, char *const 
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("truce " TRUCE_VERSION);
+        printf("truce %s", surroundings->identity);
         return 0;
     }
     const struct command *table = find_table(argv[1]);

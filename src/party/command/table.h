@@ -17,6 +17,11 @@ extern const struct command command_result[];
 extern const struct command command_receipt[];
 extern const struct command command_room[];
 extern const struct command command_limits[];
+extern const struct command command_config[];
+extern const struct command command_completion[];
+
+/* All of them, in the order of the overview; NULL-terminated. */
+extern const struct command *const command_tables[];
 
 /* Runs the command that the words name and gives the exit status: 0, 2 for a wrong command line, or that of
  * the result's code (base/result.h). */

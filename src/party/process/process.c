@@ -33,11 +33,17 @@ fallible process_find(struct arena *arena, const char *beside, const char *name,
     if (access(*out, X_OK) == 0) {
         return OK;
     }
-    struct text installed;
-    const char *elsewhere;
-    TRY(arena_printf(arena, &installed, "%s/%s", TRUCE_LIBEXEC, name));
-    TRY(arena_cstring(arena, installed, &elsewhere));
-    *out = access(elsewhere, X_OK) == 0 ? elsewhere : *out;
+    /* An installed tree finds its own, also where it is not where it was made for. */
+    const char *const elsewhere[] = {arena_where(arena, "%s/../libexec/truce/%s", beside, name),
+                                     arena_where(arena, "%s/%s", TRUCE_LIBEXEC, name)};
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+        char *found = access(elsewhere[i], X_OK) == 0 ? realpath(elsewhere[i], NULL) : NULL;
+        if (found != NULL) {
+            struct result result = arena_cstring(arena, text_of(found), out);
+            free(found);
+            return result;
+        }
+    }
     return OK;
 }
 

@@ -1,11 +1,15 @@
 #include "service/setup/program.h"
 
 #include "service/setup/file.h"
+#include "service/setup/notify.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
+
+enum { USAGE_STATUS = 2 };
 
 /* The value that follows `--name` in this argument ("=value") or the next; NULL when the argument is another.
  */
@@ -73,30 +77,77 @@ struct text program_argument(int count, char *const arguments[], const char *con
     return (struct text){0};
 }
 
-fallible program_check_options(int count, char *const arguments[], const char *const valued[],
-                               const char *const flags[])
-{
-    for (int i = 0; i < count; i++) {
-        if (strncmp(arguments[i], "--", 2) != 0) {
-            continue;
-        }
-        int width = option_width(arguments[i], valued, true);
-        if (width == 0 && option_width(arguments[i], flags, false) == 0) {
-            return FAIL_AT(INVALID, "program.option.unknown", arguments[i]);
-        }
-        if (width == 2 && ++i == count) {
-            return FAIL_AT(INVALID, "program.option.value_missing", arguments[i - 1]);
-        }
-    }
-    return OK;
-}
-
 int program_fail(const char *program, struct result result)
 {
     fprintf(stderr, "%s: %s%s%s%s: %s\n", program, result.why, result.where != NULL ? " (" : "",
             result.where != NULL ? result.where : "", result.where != NULL ? ")" : "",
             result_code_advice(result.code));
     return result_code_exit_status(result.code);
+}
+
+/* What is wrong with the words themselves has the exit status of wrong usage. */
+static bool is_usage(struct result result)
+{
+    return strncmp(result.why, "setting.option.", strlen("setting.option.")) == 0 ||
+           strcmp(result.why, "setting.command") == 0;
+}
+
+static bool end_start(int status, int *out_status)
+{
+    *out_status = status;
+    return false;
+}
+
+static bool print_help(struct arena *arena, const struct setting_program *program, FILE *to, int status,
+                       int *out_status)
+{
+    struct text help;
+    struct result result = setting_help(arena, program, &help);
+    if (!result_is_ok(result)) {
+        return end_start(program_fail(program->name, result), out_status);
+    }
+    fprintf(to, "%.*s", TEXT_ARGS(help));
+    return end_start(status, out_status);
+}
+
+bool program_start(struct arena *arena, const struct setting_program *program, const char *identity,
+                   int count, char *const arguments[], struct program_call *out, int *out_status)
+{
+    struct setting_words words;
+    struct program_call call = {0};
+    if (program_flag(count - 1, arguments + 1, "help")) {
+        return print_help(arena, program, stdout, 0, out_status);
+    }
+    if (program_flag(count - 1, arguments + 1, "version")) {
+        printf("%s %s", program->name, identity);
+        return end_start(0, out_status);
+    }
+    if (count < 2) {
+        return print_help(arena, program, stderr, USAGE_STATUS, out_status);
+    }
+    struct result result = setting_expand(arena, program, count - 1, arguments + 1, &words);
+    if (!result_is_ok(result)) {
+        int status = program_fail(program->name, result);
+        return end_start(is_usage(result) ? USAGE_STATUS : status, out_status);
+    }
+    setting_names_of(program, -1, &call.names);
+    call.count = words.count;
+    call.words = words.words;
+    call.verb = text_of(words.words[0]);
+    call.folder = program_argument(call.count, call.words, call.names.valued, 1);
+    if (call.folder.size == 0) {
+        return print_help(arena, program, stderr, USAGE_STATUS, out_status);
+    }
+    *out = call;
+    return true;
+}
+
+fallible program_check_url(struct text settled, struct text wanted)
+{
+    bool fits = wanted.size == 0 || text_equal(settled, wanted) ||
+                (text_starts_with(settled, wanted) && settled.data[wanted.size] == ':');
+    REQUIRE(fits, CONFLICT, "program.url.other");
+    return OK;
 }
 
 static void ending_signals(sigset_t *out)
@@ -124,7 +175,7 @@ fallible program_announce(struct text url, uint16_t port, struct text port_file)
     }
     printf("listening %.*s\n", TEXT_ARGS(url));
     REQUIRE(fflush(stdout) == 0, UNAVAILABLE, "program.output");
-    return OK;
+    return notify_send(getenv("NOTIFY_SOCKET"), TEXT("READY=1"));
 }
 
 void program_wait_for_signal(void)
@@ -133,6 +184,7 @@ void program_wait_for_signal(void)
     int arrived;
     ending_signals(&signals);
     ASSERT(sigwait(&signals, &arrived) == 0);
+    (void)!result_is_ok(notify_send(getenv("NOTIFY_SOCKET"), TEXT("STOPPING=1")));
 }
 
 fallible program_uuid(const struct world *world, struct arena *arena, struct text *out)

@@ -1,9 +1,12 @@
 #include "crypto/test_support.h"
 #include "service/setup/file.h"
+#include "service/setup/notify.h"
 #include "service/setup/program.h"
 #include "service/setup/tls.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct fixture {
@@ -125,19 +128,44 @@ static void options_are_found(void **state)
 {
     (void)state;
     static const char *const valued[] = {"party", "url", NULL};
-    static const char *const flags[] = {"help", NULL};
     char *arguments[] = {"--party", "bureau", "DIR", "--url=https://h", "--help"};
-    assert_ok(program_check_options(5, arguments, valued, flags));
     assert_true(text_is(program_option(5, arguments, "party"), "bureau"));
     assert_true(text_is(program_option(5, arguments, "url"), "https://h"));
     assert_null(program_option(5, arguments, "listen").data);
     assert_true(program_flag(5, arguments, "help"));
     assert_true(text_is(program_argument(5, arguments, valued, 0), "DIR"));
     assert_int_equal(program_argument(5, arguments, valued, 1).size, 0);
-    char *unknown[] = {"--what"};
-    assert_why(program_check_options(1, unknown, valued, flags), INVALID, "program.option.unknown");
-    char *cut[] = {"--party"};
-    assert_why(program_check_options(1, cut, valued, flags), INVALID, "program.option.value_missing");
+}
+
+static void a_settled_url_stays(void **state)
+{
+    (void)state;
+    struct text settled = TEXT("https://a.example:8443");
+    assert_ok(program_check_url(settled, (struct text){0}));
+    assert_ok(program_check_url(settled, TEXT("https://a.example:8443")));
+    assert_ok(program_check_url(settled, TEXT("https://a.example")));
+    assert_why(program_check_url(settled, TEXT("https://a.example:844")), CONFLICT, "program.url.other");
+    assert_why(program_check_url(settled, TEXT("https://a.exampl")), CONFLICT, "program.url.other");
+    assert_why(program_check_url(settled, TEXT("https://a.example:8443/")), CONFLICT, "program.url.other");
+}
+
+static void readiness_is_one_datagram(void **state)
+{
+    struct fixture *fixture = *state;
+    struct text path = in_folder(fixture, "notify");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char got[64] = {0};
+    memcpy(address.sun_path, path.data, path.size);
+    int taker = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(taker, (struct sockaddr *)&address, sizeof address), 0);
+    assert_ok(notify_send(address.sun_path, TEXT("READY=1")));
+    assert_int_equal(recv(taker, got, sizeof got, 0), 7);
+    assert_string_equal(got, "READY=1");
+    close(taker);
+    assert_why(notify_send(address.sun_path, TEXT("READY=1")), UNAVAILABLE, "notify.socket");
+    assert_why(notify_send("relative", TEXT("READY=1")), INVALID, "notify.name");
+    assert_ok(notify_send("", TEXT("READY=1")));
+    assert_ok(notify_send(NULL, TEXT("READY=1")));
 }
 
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
@@ -145,10 +173,9 @@ static void options_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(files_are_private_and_whole),
-        IN_FOLDER(folders_are_private),
-        IN_FOLDER(certificates_chain_to_the_authority),
-        cmocka_unit_test(options_are_found),
+        IN_FOLDER(files_are_private_and_whole),         IN_FOLDER(folders_are_private),
+        IN_FOLDER(certificates_chain_to_the_authority), cmocka_unit_test(options_are_found),
+        cmocka_unit_test(a_settled_url_stays),          IN_FOLDER(readiness_is_one_datagram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "crypto/aead.h"
 #include "service/http/url.h"
 #include "service/setup/file.h"
+#include "service/setup/program.h"
 #include "service/setup/tls.h"
 #include "service/vault/parts.h"
 
@@ -295,13 +296,17 @@ static fallible start_server(struct vault *vault, const struct tls_names *names)
     return result;
 }
 
-static fallible open_parts(struct vault *vault, struct text folder)
+static fallible open_parts(struct vault *vault, const struct vault_options *options)
 {
     struct tls_names names;
     struct text authorities;
-    TRY(arena_copy_text(&vault->arena, folder, &vault->folder));
-    TRY(folder_create(folder)); /* refuses one that others may enter */
+    TRY(arena_copy_text(&vault->arena, options->folder, &vault->folder));
+    TRY(folder_create(options->folder)); /* refuses one that others may enter */
     TRY(read_config(vault));
+    TRY(program_check_url(vault->url, options->url));
+    if (options->listen.size > 0) {
+        TRY(arena_copy_text(&vault->arena, options->listen, &vault->listen));
+    }
     TRY(make_aliases(vault));
     TRY(open_state(vault));
     TRY(open_issuer(vault));
@@ -314,14 +319,14 @@ static fallible open_parts(struct vault *vault, struct text folder)
     return start_server(vault, &names);
 }
 
-fallible vault_open(const struct world *world, struct text folder, struct vault **out)
+fallible vault_open(const struct world *world, const struct vault_options *options, struct vault **out)
 {
     struct vault *vault = calloc(1, sizeof *vault);
     REQUIRE(vault != NULL, NO_MEMORY, "vault.memory");
     vault->world = world;
     vault->audit.file = -1;
     arena_init(&vault->arena, VAULT_ARENA_BYTES_MAX);
-    struct result result = open_parts(vault, folder);
+    struct result result = open_parts(vault, options);
     if (!result_is_ok(result)) {
         vault_close(vault);
         result.where = NULL; /* it may have lived in the vault's arena */

@@ -36,8 +36,14 @@ fallible vault_init(const struct world *world, const struct vault_init_options *
  * it, its tokens count. */
 fallible vault_connect(struct arena *arena, struct text folder, struct text authority_file);
 
+struct vault_options {
+    struct text folder;
+    struct text url;    /* empty, or the one that init settled: CONFLICT "program.url.other" */
+    struct text listen; /* empty: what init settled */
+};
+
 /* Opens the folder and serves until `vault_close`. `world` must outlive it. */
-fallible vault_open(const struct world *world, struct text folder, struct vault **out);
+fallible vault_open(const struct world *world, const struct vault_options *options, struct vault **out);
 void vault_close(struct vault *vault);
 
 struct text vault_url(const struct vault *vault);
