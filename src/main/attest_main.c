@@ -13,13 +13,13 @@
 
 enum { USAGE_STATUS = 2, ARENA_BYTES_MAX = 16 * 1024 * 1024, GRACE_MS = 2000, SIMULATIONS_MAX = 16 };
 
-static const char *const valued[] = {"url", "listen", "simulation", "port-file", NULL};
+static const char *const valued[] = {"url", "listen", "simulation", "port-file", "log", NULL};
 static const char *const flags[] = {"help", NULL};
 
 static void print_help(FILE *to)
 {
     fputs("Usage: truce-attest init DIR --url URL [--listen ADDRESS:PORT] [--simulation FILE]...\n"
-          "       truce-attest serve DIR [--port-file FILE]\n"
+          "       truce-attest serve DIR [--port-file FILE] [--log WHERE]\n"
           "\n"
           "init makes keys and certificates in DIR, and authority.json, which every party is given.\n"
           "  --url URL            how others reach this service; the issuer of its tokens\n"
@@ -29,6 +29,9 @@ static void print_help(FILE *to)
           "                       Without one, no simulated evidence is.\n"
           "serve answers until it is told to stop (SIGTERM).\n"
           "  --port-file FILE     write the port there when it is listening\n"
+          "  --log WHERE          stderr, journal, json or json:FILE (default: the journal where standard "
+          "error\n"
+          "                       goes there, else standard error)\n"
           "\n"
           "Exit status: 0, 2 for wrong usage, 10 and more for the failures that `truce --help` lists.\n",
           to);
@@ -80,12 +83,14 @@ static fallible serve(struct text folder, int count, char *const arguments[])
     struct tls_names names;
     struct tls_identity identity;
     struct http_server *server;
+    scoped_event_log log = {0};
     program_block_signals();
+    TRY(event_log_open(program_option(count, arguments, "log"), "truce-attest", &world, &log));
     TRY(authority_open(&arena, folder, &authority));
     TRY(url_parse(&arena, authority.url, &url));
     tls_names_init(&names, url.host);
     TRY(tls_load(&world, &arena, folder, &names, &identity));
-    struct attest_service service = {&authority, &world};
+    struct attest_service service = {&authority, &world, &log};
     struct http_server_options options = {
         .listen = authority.listen,
         .certificate_pem = identity.certificate_pem,
@@ -95,14 +100,17 @@ static fallible serve(struct text folder, int count, char *const arguments[])
         .case_blind_paths = true,
         .self = &service,
         .fail = attest_service_fail,
+        .done = attest_service_done,
         .world = &world,
     };
     TRY(http_server_start(&options, &server));
     struct result announced = program_announce(authority.url, http_server_port(server),
                                                program_option(count, arguments, "port-file"));
+    event_service_started(&log, authority.url);
     if (result_is_ok(announced)) {
         program_wait_for_signal();
     }
+    event_service_stopped(&log, authority.url);
     http_server_stop(server, GRACE_MS);
     return announced;
 }

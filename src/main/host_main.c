@@ -21,15 +21,19 @@ static const char help[] =
     "and\n"
     "      to nobody else. A running host finds new files by itself; a changed one counts from the next "
     "start.\n"
-    "  truce-host serve DIR [--port-file FILE] [--trace FILE] [--courier FILE] [--authority FILE]\n"
+    "  truce-host serve DIR [--port-file FILE] [--trace FILE] [--courier FILE] [--authority FILE] [--log "
+    "WHERE]\n"
     "      Serves the API until SIGINT or SIGTERM; rooms connect to DIR/room.sock. Prints one line "
     "`listening URL`\n"
     "      when it is ready. --trace writes one line per frame that crosses between host and room.\n"
+    "      --log stderr, journal, json or json:FILE says where events go (default: the journal where "
+    "standard\n"
+    "      error goes there, else standard error).\n"
     "\n"
     "Exit status: 0 done; 2 wrong usage; 10 and more: what went wrong, one number per kind of failure.\n";
 
 static const char *const valued_options[] = {"url",       "listen", "courier", "authority",
-                                             "port-file", "trace",  NULL};
+                                             "port-file", "trace",  "log",     NULL};
 static const char *const flags[] = {"help", NULL};
 
 static int usage(void)
@@ -84,9 +88,16 @@ static fallible serve(const struct world *world, struct arena *arena, int count,
                       struct text folder)
 {
     struct host *host;
+    scoped_event_log log = {0};
     program_block_signals();
+    TRY(event_log_open(program_option(count, arguments, "log"), program, world, &log));
     TRY(connect_options(arena, count, arguments, folder));
-    TRY(host_open(world, arena, folder, program_option(count, arguments, "trace"), &host));
+    struct result opened =
+        host_open(world, &log, arena, folder, program_option(count, arguments, "trace"), &host);
+    if (!result_is_ok(opened)) {
+        event_service_failed(&log, opened.why);
+        return opened;
+    }
     struct text port_file = program_option(count, arguments, "port-file");
     struct result result = program_announce(host_url(host), host_port(host), port_file);
     if (result_is_ok(result)) {

@@ -20,12 +20,15 @@ static const char help[] =
     "      Lets tokens of this attestation authority count. A running vault learns of a new authority at "
     "once,\n"
     "      of a changed one when it starts again.\n"
-    "  truce-vault serve DIR [--port-file FILE]\n"
+    "  truce-vault serve DIR [--port-file FILE] [--log stderr|journal|json[:FILE]]\n"
     "      Serves until SIGINT or SIGTERM. Prints one line `listening URL` when it is ready.\n"
+    "      Events go to the journal where standard error goes there, else to standard error, unless --log "
+    "says\n"
+    "      otherwise.\n"
     "\n"
     "Exit status: 0 done; 2 wrong usage; 10 and more: what went wrong, one number per kind of failure.\n";
 
-static const char *const valued_options[] = {"party", "url", "listen", "port-file", NULL};
+static const char *const valued_options[] = {"party", "url", "listen", "port-file", "log", NULL};
 static const char *const flags[] = {"help", NULL};
 
 static int usage(void)
@@ -58,12 +61,18 @@ static int connect_authority(struct arena *arena, struct text folder, struct tex
     return result_is_ok(result) ? 0 : program_fail(program, result);
 }
 
-static int serve(const struct world *world, struct text folder, struct text port_file)
+static int serve(const struct world *world, struct text folder, struct text port_file, struct text log_to)
 {
     struct vault *vault;
+    scoped_event_log log = {0};
     program_block_signals();
-    struct result result = vault_open(world, folder, &vault);
+    struct result result = event_log_open(log_to, program, world, &log);
     if (!result_is_ok(result)) {
+        return program_fail(program, result);
+    }
+    result = vault_open(world, &log, folder, &vault);
+    if (!result_is_ok(result)) {
+        event_service_failed(&log, result.why);
         return program_fail(program, result);
     }
     result = program_announce(vault_url(vault), vault_port(vault), port_file);
@@ -102,6 +111,7 @@ int main(int count, char *arguments[])
     if (text_is(verb, "connect")) {
         return connect_authority(&arena, folder, file);
     }
-    return text_is(verb, "serve") ? serve(&world, folder, program_option(left, options, "port-file"))
+    return text_is(verb, "serve") ? serve(&world, folder, program_option(left, options, "port-file"),
+                                          program_option(left, options, "log"))
                                   : usage();
 }

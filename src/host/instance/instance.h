@@ -1,11 +1,12 @@
 /* instance/instance.h: one host in its folder: made, connected, served.
  *
  * The folder (mode 0700): config.json, host.json (what parties get: URL, token, certificate authority), the
- * TLS authority, connections/ (courier and authority files), storage/, queue.sqlite, room.sock, host.log. */
+ * TLS authority, connections/ (courier and authority files), storage/, queue.sqlite, room.sock. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/world.h"
+#include "service/event/event.h"
 
 struct host_init_options {
     struct text folder;
@@ -23,11 +24,11 @@ fallible host_connect(struct arena *arena, struct text folder, struct text file)
 
 struct host;
 
-/* Starts everything in a folder that host_init made. `trace_file` may be empty. CONFLICT "host.folder.in_use"
- * while another process serves it; `where` of a failure lives in the arena. Jobs that the former process left
- * are queued again. */
-fallible host_open(const struct world *world, struct arena *arena, struct text folder, struct text trace_file,
-                   struct host **out);
+/* Starts everything in a folder that host_init made. `log` may be NULL and must outlive it; `trace_file` may
+ * be empty. CONFLICT "host.folder.in_use" while another process serves it; `where` of a failure lives in the
+ * arena. Jobs that the former process left are queued again. */
+fallible host_open(const struct world *world, struct event_log *log, struct arena *arena, struct text folder,
+                   struct text trace_file, struct host **out);
 
 struct text host_url(const struct host *host);
 uint16_t host_port(const struct host *host);

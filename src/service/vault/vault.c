@@ -314,11 +314,12 @@ static fallible open_parts(struct vault *vault, struct text folder)
     return start_server(vault, &names);
 }
 
-fallible vault_open(const struct world *world, struct text folder, struct vault **out)
+fallible vault_open(const struct world *world, struct event_log *log, struct text folder, struct vault **out)
 {
     struct vault *vault = calloc(1, sizeof *vault);
     REQUIRE(vault != NULL, NO_MEMORY, "vault.memory");
     vault->world = world;
+    vault->log = log;
     vault->audit.file = -1;
     arena_init(&vault->arena, VAULT_ARENA_BYTES_MAX);
     struct result result = open_parts(vault, folder);
@@ -327,6 +328,7 @@ fallible vault_open(const struct world *world, struct text folder, struct vault 
         result.where = NULL; /* it may have lived in the vault's arena */
         return result;
     }
+    event_service_started(log, vault->url);
     *out = vault;
     return OK;
 }
@@ -335,6 +337,9 @@ void vault_close(struct vault *vault)
 {
     if (vault == NULL) {
         return;
+    }
+    if (vault->server != NULL) {
+        event_service_stopped(vault->log, vault->url);
     }
     http_server_stop(vault->server, VAULT_STOP_MS);
     audit_close(&vault->audit);

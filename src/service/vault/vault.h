@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/world.h"
+#include "service/event/event.h"
 
 struct vault;
 
@@ -36,8 +37,9 @@ fallible vault_init(const struct world *world, const struct vault_init_options *
  * it, its tokens count. */
 fallible vault_connect(struct arena *arena, struct text folder, struct text authority_file);
 
-/* Opens the folder and serves until `vault_close`. `world` must outlive it. */
-fallible vault_open(const struct world *world, struct text folder, struct vault **out);
+/* Opens the folder and serves until `vault_close`. `world` and `log` (or NULL) must
+ * outlive it. */
+fallible vault_open(const struct world *world, struct event_log *log, struct text folder, struct vault **out);
 void vault_close(struct vault *vault);
 
 struct text vault_url(const struct vault *vault);
