@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         !result_is_ok(request_read(vet, request))) {
         return 0;
     }
-    struct result result = vet_text(vet, answer);
+    struct result result = vet_work(vet, answer);
     ASSERT(result_is_ok(result) || vet->code != NULL || result.code != RESULT_OK);
     return 0;
 }
