@@ -60,7 +60,7 @@ static const struct {
     {TEST_POLICY, "/output/min_entities", NUMBER, POLICY_MIN_ENTITIES_MAX, "json.member.out_of_range"},
     {TEST_POLICY, "/columns", OBJECT, POLICY_COLUMNS_MAX, "document.too_many"},
     {TEST_GRANT, "/keys", LIST, CONTRACT_DATASETS_MAX, "document.too_many"},
-    {TEST_GRANT, "/keys/0/wrapped", CHARACTERS, WRAPPED_CHARACTERS - 1, "grant.wrapped.size"},
+    {TEST_GRANT, "/keys/0/wrapped", CHARACTERS, WRAPPED_CHARACTERS - 1, "document.size"},
     {TEST_RUN, "/recipients", LIST, CONTRACT_PARTIES_MAX, "document.too_many"},
     {TEST_RUN, "/parameters", OBJECT, CONTRACT_PARAMETERS_MAX, "document.too_many"},
 };
