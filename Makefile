@@ -13,7 +13,7 @@ help:
 	@echo 'make test       all tests (under 20 minutes); make test-long: the long ones too'
 	@echo 'make build      the programs, in $(BUILD)/src/main'
 	@echo 'make bench      ratios against peers measured in the same run'
-	@echo 'make fuzz       one minute of libFuzzer per target (Clang); SECONDS=n for longer'
+	@echo 'make fuzz       one minute of libFuzzer per target (Clang); SECONDS=n for longer; doc/fuzzing.md'
 	@echo 'make install    into DESTDIR/PREFIX (PREFIX=/usr/local)'
 	@echo 'make packages   Debian packages, in packages.out'
 	@echo 'make check      layers, sizes and format of the sources'
@@ -58,4 +58,4 @@ check:
 	@tools/layers
 
 clean:
-	rm -rf build build-clang build-sanitize build-fuzz demo.out bench.out packages.out
+	rm -rf build build-clang build-sanitize build-thread build-fuzz demo.out bench.out packages.out

@@ -59,14 +59,16 @@ static fallible serve(const struct program_call *call)
     struct tls_names names;
     struct tls_identity identity;
     struct http_server *server;
+    scoped_event_log log = {0};
     program_block_signals();
+    TRY(event_log_open(program_option(call->count, call->words, "log"), "truce-attest", &world, &log));
     TRY(authority_open(&arena, call->folder, &authority));
     TRY(program_check_url(authority.url, program_option(call->count, call->words, "url")));
     struct text listen = program_option(call->count, call->words, "listen");
     TRY(url_parse(&arena, authority.url, &url));
     tls_names_init(&names, url.host);
     TRY(tls_load(&world, &arena, call->folder, &names, &identity));
-    struct attest_service service = {&authority, &world};
+    struct attest_service service = {&authority, &world, &log};
     struct http_server_options options = {
         .listen = listen.size > 0 ? listen : authority.listen,
         .certificate_pem = identity.certificate_pem,
@@ -76,14 +78,17 @@ static fallible serve(const struct program_call *call)
         .case_blind_paths = true,
         .self = &service,
         .fail = attest_service_fail,
+        .done = attest_service_done,
         .world = &world,
     };
     TRY(http_server_start(&options, &server));
     struct result announced = program_announce(authority.url, http_server_port(server),
                                                program_option(call->count, call->words, "port-file"));
+    event_service_started(&log, authority.url);
     if (result_is_ok(announced)) {
         program_wait_for_signal();
     }
+    event_service_stopped(&log, authority.url);
     http_server_stop(server, GRACE_MS);
     return announced;
 }

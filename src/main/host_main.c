@@ -60,10 +60,16 @@ static fallible connect_files(struct arena *arena, const struct program_call *ca
 static fallible serve(const struct world *world, struct arena *arena, const struct program_call *call)
 {
     struct host *host;
-    struct host_options options = {.folder = call->folder, .call = call};
+    scoped_event_log log = {0};
     program_block_signals();
+    TRY(event_log_open(program_option(call->count, call->words, "log"), program, world, &log));
     TRY(connect_options(arena, call->count, call->words, call->folder));
-    TRY(host_open(world, arena, &options, &host));
+    struct host_options options = {.folder = call->folder, .call = call, .log = &log};
+    struct result opened = host_open(world, arena, &options, &host);
+    if (!result_is_ok(opened)) {
+        event_service_failed(&log, opened.why);
+        return opened;
+    }
     struct text port_file = program_option(call->count, call->words, "port-file");
     struct result result = program_announce(host_url(host), host_port(host), port_file);
     if (result_is_ok(result)) {

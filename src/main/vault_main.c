@@ -41,14 +41,21 @@ static int connect_authority(struct arena *arena, struct text folder, struct tex
 static int serve(const struct world *world, const struct program_call *call)
 {
     struct vault *vault;
+    scoped_event_log log = {0};
+    program_block_signals();
+    struct result result = event_log_open(program_option(call->count, call->words, "log"), program, world, &log);
+    if (!result_is_ok(result)) {
+        return program_fail(program, result);
+    }
     struct vault_options options = {
         .folder = call->folder,
         .url = program_option(call->count, call->words, "url"),
         .listen = program_option(call->count, call->words, "listen"),
+        .log = &log,
     };
-    program_block_signals();
-    struct result result = vault_open(world, &options, &vault);
+    result = vault_open(world, &options, &vault);
     if (!result_is_ok(result)) {
+        event_service_failed(&log, result.why);
         return program_fail(program, result);
     }
     result = program_announce(vault_url(vault), vault_port(vault),

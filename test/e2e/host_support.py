@@ -303,7 +303,8 @@ class Host:
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
     def start(self):
-        self.process = subprocess.Popen([HOST, "serve", self.folder, "--trace", self.trace], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([HOST, "serve", self.folder, "--trace", self.trace,
+                                         "--log", f"json:{self.folder}/host.log"], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("listening https://localhost:"), line + self.process.stderr.read()

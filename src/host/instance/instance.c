@@ -38,12 +38,13 @@ struct host {
     struct courier courier;
     struct storage storage;
     struct queue queue;
-    struct log log;
+    struct event_log *log;
     struct trace trace;
     struct link_host link_host;
     struct workflow workflow;
     struct scheduler *scheduler;
     struct http_server *server;
+    bool is_started;
 };
 
 /* ---- Configuration ---- */
@@ -146,13 +147,11 @@ static fallible lock_folder(struct host *host)
     return OK;
 }
 
-static fallible open_logs(struct host *host)
+static fallible open_trace(struct host *host)
 {
-    const char *path;
     struct text trace_file = program_option(host->call->count, host->call->words, "trace");
-    TRY(path_of(host, "host.log", &path));
-    TRY(log_open(path, host->world, &host->log));
     if (trace_file.size > 0) {
+        const char *path;
         TRY(arena_cstring(&host->arena, trace_file, &path));
         TRY(trace_open(path, &host->trace));
     }
@@ -209,7 +208,7 @@ static fallible start_scheduler(struct host *host)
     host->link_host = (struct link_host){.storage = &host->storage,
                                          .queue = &host->queue,
                                          .courier = &host->courier,
-                                         .log = &host->log,
+                                         .log = host->log,
                                          .trace = &host->trace,
                                          .world = host->world,
                                          .patience_ms = (int64_t)host->config.room_patience_ms};
@@ -267,17 +266,18 @@ static fallible open_parts(struct host *host, struct text folder)
     TRY(read_config(host));
     TRY(override_config(host));
     TRY(lock_folder(host));
-    TRY(open_logs(host));
+    TRY(open_trace(host));
     TRY(open_stores(host));
     TRY(open_courier(host));
     TRY(start_scheduler(host));
     host->workflow = (struct workflow){.storage = &host->storage,
                                        .queue = &host->queue,
                                        .scheduler = host->scheduler,
-                                       .log = &host->log,
+                                       .log = host->log,
                                        .world = host->world};
     TRY(start_server(host));
-    log_event(&host->log, "host.started", LOG_TEXT("url", host->config.url));
+    event_service_started(host->log, host->config.url);
+    host->is_started = true;
     return OK;
 }
 
@@ -288,6 +288,7 @@ fallible host_open(const struct world *world, struct arena *arena, const struct 
     REQUIRE(host != NULL, NO_MEMORY, "host.memory");
     host->world = world;
     host->call = options->call;
+    host->log = options->log;
     host->lock = -1;
     arena_init(&host->arena, ARENA_BYTES);
     struct result result = open_parts(host, options->folder);
@@ -318,15 +319,14 @@ void host_close(struct host *host, int64_t grace_ms)
     }
     http_server_stop(host->server, grace_ms < 1000 ? grace_ms : 1000);
     scheduler_stop(host->scheduler, grace_ms);
-    if (host->log.world != NULL) {
-        log_event(&host->log, "host.stopped", LOG_TEXT("url", host->config.url));
+    if (host->is_started) {
+        event_service_stopped(host->log, host->config.url);
     }
     courier_close(&host->courier);
     connections_close(&host->connections);
     queue_close(&host->queue);
     storage_close(&host->storage);
     trace_close(&host->trace);
-    log_close(&host->log);
     if (host->lock >= 0) {
         close(host->lock);
     }

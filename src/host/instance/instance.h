@@ -1,12 +1,13 @@
 /* instance/instance.h: one host in its folder: made, connected, served.
  *
  * The folder (mode 0700): config.json, host.json (what parties get: URL, token, certificate authority), the
- * TLS authority, connections/ (courier and authority files), storage/, queue.sqlite, room.sock, host.log. */
+ * TLS authority, connections/ (courier and authority files), storage/, queue.sqlite, room.sock. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/world.h"
 #include "service/setup/program.h"
+#include "service/event/event.h"
 
 struct host_init_options {
     struct text folder;
@@ -29,6 +30,7 @@ struct host;
 struct host_options {
     struct text folder;
     const struct program_call *call;
+    struct event_log *log; /* or NULL; must outlive the host */
 };
 
 /* Starts everything in a folder that host_init made. CONFLICT "host.folder.in_use"

@@ -137,9 +137,9 @@ static fallible serve_courier(struct link *link, const struct queue_job *job,
     struct bytes payload = buffer_view(&link->payload);
     struct result result = is_token ? courier_fetch_token(&link->courier, payload, &out)
                                     : courier_release(&link->courier, payload, &out);
-    log_event(link->host->log, is_token ? "courier.token" : "courier.release", LOG_WORD("run", job->run),
-              LOG_WORD("outcome", result.why), LOG_NUMBER("calls", link->courier.calls),
-              LOG_NUMBER("ms", world_monotonic_ms(link->host->world) - started));
+    (is_token ? event_courier_token : event_courier_release)(link->host->log, text_of(job->run), result.why,
+                                                             link->courier.calls,
+                                                             world_monotonic_ms(link->host->world) - started);
     return answer(link, header, reply, result, buffer_view(&out));
 }
 
@@ -212,8 +212,8 @@ static fallible finish(struct link *link, const struct queue_job *job, enum queu
 {
     int64_t now_ms = world_now(link->host->world) * 1000;
     TRY(queue_finish(link->host->queue, job->run, link->identity.id, state, reason, now_ms));
-    log_event(link->host->log, "job.finished", LOG_WORD("run", job->run), LOG_WORD("room", link->identity.id),
-              LOG_WORD("state", queue_state_name(state)), LOG_WORD("reason", reason));
+    event_job_finished(link->host->log, text_of(job->run), text_of(link->identity.id),
+                       queue_state_name(state), reason);
     return OK;
 }
 

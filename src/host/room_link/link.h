@@ -7,11 +7,11 @@
 #pragma once
 
 #include "host/courier/courier.h"
-#include "host/log/log.h"
 #include "host/log/trace.h"
 #include "host/queue/queue.h"
 #include "host/room_link/turn.h"
 #include "host/storage/storage.h"
+#include "service/event/event.h"
 
 enum { LINK_PAYLOAD_BYTES_MAX = 256 * 1024 * 1024 }; /* the largest row of the table */
 
@@ -20,7 +20,7 @@ struct link_host {
     struct storage *storage;
     struct queue *queue;
     struct courier *courier;
-    struct log *log;
+    struct event_log *log; /* may be NULL */
     struct trace *trace;
     const struct world *world;
     int64_t patience_ms; /* of the room within a frame, and for `ready` */

@@ -104,7 +104,7 @@ static fallible run_job(struct seat *seat, const struct queue_job *job)
     struct result result =
         dossier_build(&arena, host->storage, text_of(job->contract), text_of(job->run), &dossier);
     if (!result_is_ok(result)) {
-        log_event(host->log, "job.refused", LOG_WORD("run", job->run), LOG_WORD("reason", result.why));
+        event_job_refused(host->log, text_of(job->run), result.why);
         return queue_finish(host->queue, job->run, seat->id, QUEUE_REFUSED, result.why,
                             now_ms(seat->scheduler));
     }
@@ -119,17 +119,14 @@ static void give_back(struct seat *seat, const struct queue_job *job, const char
         return;
     }
     struct result result = queue_return(host->queue, job->run, seat->id, reason, now_ms(seat->scheduler));
-    log_event(host->log, "job.returned", LOG_WORD("run", job->run), LOG_WORD("room", seat->id),
-              LOG_WORD("reason", reason), LOG_NUMBER("attempt", job->attempts),
-              LOG_WORD("queue", result.why));
+    event_job_returned(host->log, text_of(job->run), text_of(seat->id), reason, job->attempts, result.why);
     scheduler_wake(seat->scheduler);
 }
 
 static fallible work(struct seat *seat, const struct queue_job *job)
 {
     const struct link_host *host = seat->scheduler->host;
-    log_event(host->log, "job.started", LOG_WORD("run", job->run), LOG_WORD("room", seat->id),
-              LOG_NUMBER("attempt", job->attempts));
+    event_job_started(host->log, text_of(job->run), text_of(seat->id), job->attempts);
     int64_t started = world_monotonic_ms(host->world);
     start_work(seat, job);
     struct result result = run_job(seat, job);
@@ -138,8 +135,8 @@ static fallible work(struct seat *seat, const struct queue_job *job)
         give_back(seat, job, was_overdue ? "room.deadline" : result.why);
         return result;
     }
-    log_event(host->log, "job.ended", LOG_WORD("run", job->run), LOG_WORD("room", seat->id),
-              LOG_NUMBER("ms", world_monotonic_ms(host->world) - started));
+    event_job_ended(host->log, text_of(job->run), text_of(seat->id),
+                    world_monotonic_ms(host->world) - started);
     return OK;
 }
 
@@ -174,7 +171,7 @@ static fallible serve_room(struct seat *seat)
             continue;
         }
         if (claimed.code != RESULT_NOT_FOUND) {
-            log_event(scheduler->host->log, "queue.claim", LOG_WORD("reason", claimed.why));
+            event_queue_claim_failed(scheduler->host->log, claimed.why);
         }
         TRY(wait_for_work(seat));
     }
@@ -187,14 +184,12 @@ static void enter_room(struct seat *seat)
     snprintf(seat->id, sizeof seat->id, "%s", seat->link.identity.id);
     seat->is_ready = true;
     pthread_mutex_unlock(&seat->scheduler->mutex);
-    log_event(seat->scheduler->host->log, "room.connected", LOG_WORD("room", seat->id),
-              LOG_WORD("tee", seat->link.identity.tee));
+    event_room_connected(seat->scheduler->host->log, text_of(seat->id), text_of(seat->link.identity.tee));
 }
 
 static void leave_room(struct seat *seat, struct result result)
 {
-    log_event(seat->scheduler->host->log, "room.left", LOG_WORD("room", seat->id),
-              LOG_WORD("reason", result.why));
+    event_room_left(seat->scheduler->host->log, text_of(seat->id), result.why);
     pthread_mutex_lock(&seat->scheduler->mutex);
     if (seat->is_ready) {
         link_close(&seat->link);
@@ -269,7 +264,7 @@ static void *accept_thread(void *self)
         }
         int socket = accept4(scheduler->socket, NULL, NULL, SOCK_CLOEXEC);
         if (socket >= 0 && !take_seat(scheduler, socket)) {
-            log_event(scheduler->host->log, "room.turned_away", LOG_NUMBER("rooms_max", SCHEDULER_ROOMS_MAX));
+            event_room_turned_away(scheduler->host->log, SCHEDULER_ROOMS_MAX);
             close(socket);
         }
     }
@@ -326,7 +321,7 @@ static void *keep_thread(void *self)
         pthread_mutex_unlock(&scheduler->mutex);
         struct result swept = queue_sweep(scheduler->host->queue, now_ms(scheduler));
         if (!result_is_ok(swept)) {
-            log_event(scheduler->host->log, "queue.sweep", LOG_WORD("reason", swept.why));
+            event_queue_sweep_failed(scheduler->host->log, swept.why);
         }
         wait_a_tick(scheduler);
     }

@@ -306,8 +306,7 @@ static fallible post_revocation(struct workflow *workflow, struct http_request *
     const char *contract_hex;
     TRY(arena_cstring(request->arena, hex, &contract_hex));
     TRY(queue_cancel(workflow->queue, contract_hex, "contract.revoked", world_now(workflow->world) * 1000));
-    log_event(workflow->log, "contract.revoked", LOG_TEXT("contract", hex),
-              LOG_TEXT("party", revocation->party));
+    event_contract_revoked(workflow->log, hex, revocation->party);
     return workflow_reply_stored(request, reply, &revocation->document.digest, is_new);
 }
 DOCUMENT_HANDLER(workflow_post_revocation, post_revocation)

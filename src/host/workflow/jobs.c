@@ -122,8 +122,7 @@ static fallible add_job(struct workflow *workflow, struct http_request *request,
     bool is_new;
     TRY(storage_put(workflow->storage, &path, request->body, STORAGE_REPLACE, &is_new));
     TRY(queue_add(workflow->queue, &job, world_now(workflow->world) * 1000, &is_new));
-    log_event(workflow->log, "job.queued", LOG_WORD("run", job.run), LOG_WORD("contract", job.contract),
-              LOG_WORD("query", job.query), LOG_WORD("querier", job.querier));
+    event_job_queued(workflow->log, text_of(job.run), hex, text_of(job.query), text_of(job.querier));
     TRY(queue_find(workflow->queue, job.run, &job));
     scheduler_wake(workflow->scheduler);
     return reply_job(request, reply, 202, &job);

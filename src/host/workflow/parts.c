@@ -189,8 +189,7 @@ HANDLER(workflow_put_part)
         return reply_progress(request, reply, 202, at, total);
     }
     if (!arrival->was_complete) {
-        log_event(workflow->log, "part.stored", LOG_TEXT("path", text_of(arrival->upload.path.text)),
-                  LOG_NUMBER("bytes", (int64_t)total));
+        event_part_stored(workflow->log, text_of(arrival->upload.path.text), (int64_t)total);
     }
     return reply_progress(request, reply, arrival->was_complete ? 200 : 201, total, total);
 }

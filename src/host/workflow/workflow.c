@@ -129,11 +129,7 @@ void workflow_done(void *self, const struct http_request *request, const struct 
                    int64_t duration_ms)
 {
     struct workflow *workflow = self;
-    log_event(workflow->log, "http", LOG_WORD("method", http_method_name(request->method)),
-              LOG_WORD("route", request->route == NULL ? "-" : request->route->pattern),
-              LOG_NUMBER("status", reply->status), LOG_NUMBER("ms", duration_ms),
-              LOG_NUMBER("bytes", (int64_t)request->body_bytes),
-              LOG_WORD("failure",
-                       result_is_ok(reply->failure) || reply->failure.why == NULL ? "-" : reply->failure.why),
-              LOG_TEXT("request", request->id));
+    event_http_answered(workflow->log, http_method_name(request->method),
+                        request->route == NULL ? NULL : request->route->pattern, reply->status, duration_ms,
+                        (int64_t)request->body_bytes, reply->failure.why, request->id);
 }

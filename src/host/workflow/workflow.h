@@ -7,10 +7,10 @@
 #pragma once
 
 #include "crypto/digest.h"
-#include "host/log/log.h"
 #include "host/queue/queue.h"
 #include "host/scheduler/scheduler.h"
 #include "host/storage/storage.h"
+#include "service/event/event.h"
 #include "service/http/server.h"
 
 enum {
@@ -22,7 +22,7 @@ struct workflow {
     struct storage *storage;
     struct queue *queue;
     struct scheduler *scheduler;
-    struct log *log;
+    struct event_log *log; /* may be NULL */
     const struct world *world;
     struct digest token;            /* SHA-256 of the bearer token: compared in constant time */
     pthread_mutex_t contract_mutex; /* merging signatures is reading and writing */

@@ -4,6 +4,7 @@
 #include "party/home/file.h"
 #include "party/home/keystore.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -296,6 +297,37 @@ static void backups_open_with_the_passphrase_only(void **state)
     assert_true(text_is(keystore.card.name, "alpha"));
 }
 
+/* BACKUP_DEPTH_MAX folders are taken, one more is not; a file that is too large is not read. */
+static void backups_and_files_have_limits(void **state)
+{
+    struct place *place = *state;
+    make(place, "alpha");
+    scoped_buffer backup;
+    buffer_init(&backup, FILE_SIZE_MAX);
+    const char *folder = in(place, "alpha");
+    for (size_t i = 0; i <= BACKUP_DEPTH_MAX; i++) {
+        if (i == BACKUP_DEPTH_MAX) {
+            assert_ok(backup_make(&place->arena, &place->world, in(place, "alpha"), TEXT("alpha"),
+                                  &place->passphrase, &backup));
+            buffer_clear(&backup);
+        }
+        assert_ok(file_path(&place->arena, folder, "deeper", &folder));
+        assert_int_equal(mkdir(folder, 0700), 0);
+    }
+    assert_why(backup_make(&place->arena, &place->world, in(place, "alpha"), TEXT("alpha"),
+                           &place->passphrase, &backup),
+               RESULT_LIMIT, "backup.depth");
+    const char *path = in(place, "large");
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(ftruncate(file, (off_t)FILE_SIZE_MAX + 1), 0);
+    close(file);
+    scoped_arena arena;
+    arena_init(&arena, 256 * 1024 * 1024);
+    struct bytes content;
+    assert_why(file_read(&arena, path, &content), RESULT_LIMIT, "file.size");
+}
+
 static void connections_are_checked(void **state)
 {
     struct place *place = *state;
@@ -349,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(address_book_follows_a_rotation_only, setup, teardown),
         cmocka_unit_test_setup_teardown(tampered_cards_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(backups_open_with_the_passphrase_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(backups_and_files_have_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_are_checked, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,15 @@ void attest_service_fail(void *self, struct http_request *request, struct result
     }
 }
 
+void attest_service_done(void *self, const struct http_request *request, const struct http_reply *reply,
+                         int64_t duration_ms)
+{
+    const struct attest_service *service = self;
+    event_http_answered(service->log, http_method_name(request->method),
+                        request->route == NULL ? NULL : request->route->pattern, reply->status, duration_ms,
+                        (int64_t)request->body_bytes, reply->failure.why, request->id);
+}
+
 static fallible check_version(const struct http_request *request)
 {
     static const char *const versions[] = {"2020-10-01", "2022-08-01", "2025-06-01"};
@@ -84,8 +93,10 @@ static fallible post_attest(void *self, struct http_request *request, struct htt
     TRY(attest_answer_request(request->arena, service->authority, &asked, world_now(service->world), token_id,
                               &answer));
     if (answer.verdict != VERDICT_ALLOW) {
+        event_evidence_refused(service->log, answer.code, request->id);
         return error_reply(request, reply, 400, answer.code, answer.message);
     }
+    event_evidence_accepted(service->log, request->id);
     return token_reply(request, reply, answer.token);
 }
 

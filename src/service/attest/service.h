@@ -7,12 +7,14 @@
 
 #include "base/world.h"
 #include "service/attest/authority.h"
+#include "service/event/event.h"
 #include "service/http/server.h"
 
 /* What the handlers see. */
 struct attest_service {
     const struct authority *authority;
     const struct world *world;
+    struct event_log *log; /* may be NULL */
 };
 
 extern const struct http_route attest_routes[];
@@ -21,3 +23,7 @@ extern const size_t attest_route_count;
 /* For `http_server_options.fail`. */
 void attest_service_fail(void *self, struct http_request *request, struct result failure,
                          struct http_reply *reply);
+
+/* For `http_server_options.done`. */
+void attest_service_done(void *self, const struct http_request *request, const struct http_reply *reply,
+                         int64_t duration_ms);

@@ -167,6 +167,9 @@ static void urls_are_checked(void **state)
         {TEXT("https://h/#x"), NULL, 0, NULL, "url.fragment"},
         {TEXT("nothing"), NULL, 0, NULL, "url.form"},
         {TEXT("https://h:99999/"), NULL, 0, NULL, "url.form"},
+        {TEXT("https:/h/"), NULL, 0, NULL, "url.form"},
+        {TEXT("https:///h/"), NULL, 0, NULL, "url.form"},
+        {TEXT("HTTPS://h/"), NULL, 0, NULL, "url.form"},
     };
     scoped_arena arena;
     arena_init(&arena, 65536);

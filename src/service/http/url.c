@@ -56,6 +56,15 @@ static fallible read_host_and_port(struct arena *arena, CURLU *handle, struct ur
     return OK;
 }
 
+/* libcurl also takes "https:/host", "https:///host" and "HTTPS://host": one URL has one text here. */
+static bool has_two_slashes(struct text url)
+{
+    size_t size = text_starts_with(url, TEXT("https://"))  ? 8
+                  : text_starts_with(url, TEXT("http://")) ? 7
+                                                           : 0;
+    return size > 0 && url.size > size && url.data[size] != '/';
+}
+
 fallible url_parse(struct arena *arena, struct text untrusted_url, struct url *out)
 {
     const char *cstring;
@@ -69,6 +78,7 @@ fallible url_parse(struct arena *arena, struct text untrusted_url, struct url *o
     struct text fragment;
     TRY(take_part(arena, handle, CURLUPART_SCHEME, 0, &url.scheme));
     REQUIRE(text_is(url.scheme, "https") || text_is(url.scheme, "http"), INVALID, "url.scheme");
+    REQUIRE(has_two_slashes(untrusted_url), INVALID, "url.form");
     TRY(take_part(arena, handle, CURLUPART_USER, 0, &user));
     REQUIRE(user.size == 0 && memchr(cstring, '@', strcspn(cstring, "?#")) == NULL, INVALID, "url.user");
     TRY(take_part(arena, handle, CURLUPART_FRAGMENT, 0, &fragment));

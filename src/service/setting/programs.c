@@ -31,6 +31,12 @@ enum { INIT, CONNECT, SERVE, MEASURE = CONNECT };
         .name = "port-file", .kind = SETTING_PATH, .places = SETTING_AT(SERVE), .value = "FILE",             \
         .help = "write the port there when it listens"                                                       \
     }
+#define LOG_ROW(command_)                                                                                    \
+    {                                                                                                        \
+        .name = "log", .kind = SETTING_LOG, .places = SETTING_AT(command_) | SETTING_FILE, .value = "WHERE", \
+        .help = "where events go: stderr, journal, json or json:FILE",                                       \
+        .otherwise = "the journal where standard error goes there, else standard error"                      \
+    }
 #define COMMON_ROWS                                                                                          \
     {.name = "help", .kind = SETTING_FLAG, .places = SETTING_EVERYWHERE, .help = "print this help"},         \
     {                                                                                                        \
@@ -76,6 +82,7 @@ static const struct setting host_settings[] = {
      .value = "FILE",
      .help = "connect this authority.json first"},
     PORT_FILE_ROW,
+    LOG_ROW(SERVE),
     {.name = "room-socket",
      .kind = SETTING_PATH,
      .places = SETTING_AT(SERVE) | SETTING_FILE,
@@ -130,6 +137,7 @@ static const struct setting vault_settings[] = {
     URL_ROW,
     LISTEN_ROW,
     PORT_FILE_ROW,
+    LOG_ROW(SERVE),
     COMMON_ROWS,
     {0},
 };
@@ -175,6 +183,7 @@ static const struct setting attest_settings[] = {
      .places = SETTING_AT(ATTEST_SERVE),
      .value = "FILE",
      .help = "write the port there when it listens"},
+    LOG_ROW(ATTEST_SERVE),
     COMMON_ROWS,
     {0},
 };
@@ -202,6 +211,7 @@ static const struct setting room_settings[] = {
     NUMBER_ROW("threads", 1, 16, "all cores", "threads of the engine and of decryption"),
     NUMBER_ROW("ciphertext-mb", 1, 1024 * 1024, "4096", "granted ciphertext of one job in memory"),
     NUMBER_ROW("engine-memory-mb", 1, 1024 * 1024, "4096", "no query gets more"),
+    NUMBER_ROW("keep-ciphertext", 1, 1, "not kept", "1: of one job for the next, so that the same data is not pulled again"),
     {.name = "query",
      .kind = SETTING_PATH,
      .places = SETTING_AT(MEASURE) | SETTING_AT(SERVE) | SETTING_FILE,

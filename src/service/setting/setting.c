@@ -50,6 +50,12 @@ static bool is_address(struct text value)
            result_is_ok(decode_u64((struct text){value.data + colon, value.size - colon}, UINT16_MAX, &port));
 }
 
+static bool is_log(struct text value)
+{
+    return text_is(value, "stderr") || text_is(value, "journal") || text_is(value, "json") ||
+           text_starts_with(value, TEXT("journal:")) || text_starts_with(value, TEXT("json:"));
+}
+
 fallible setting_check(const struct setting *setting, struct text value)
 {
     uint64_t number;
@@ -69,6 +75,9 @@ fallible setting_check(const struct setting *setting, struct text value)
         return OK;
     case SETTING_NAME:
         REQUIRE(text_is_name(value), INVALID, "setting.value");
+        return OK;
+    case SETTING_LOG:
+        REQUIRE(is_log(value), INVALID, "setting.value");
         return OK;
     case SETTING_PATH:
         return OK;
@@ -90,6 +99,8 @@ const char *setting_expectation(struct arena *arena, const struct setting *setti
         return "ADDRESS:PORT";
     case SETTING_NAME:
         return "a party's name";
+    case SETTING_LOG:
+        return "stderr, journal, json or json:FILE";
     case SETTING_PATH:
         return "a path that begins with a slash";
     case SETTING_FLAG:

@@ -24,7 +24,8 @@ enum setting_kind {
     SETTING_PATH, /* in a file it begins with a slash */
     SETTING_NUMBER,
     SETTING_URL,    /* https://HOST[:PORT] */
-    SETTING_ADDRESS /* ADDRESS:PORT */
+    SETTING_ADDRESS, /* ADDRESS:PORT */
+    SETTING_LOG      /* stderr, journal[:SOCKET], json[:FILE] (event/event.h) */
 };
 
 /* Where a setting may stand: the commands of the program by their place in its table, and its file. */

@@ -93,6 +93,15 @@ static void rows_keep_values(void **state)
     memset(long_name, 'a', sizeof long_name);
     assert_why(state_put_json(&transaction, "t", (struct text){long_name, sizeof long_name}, json), LIMIT,
                "state.name.size");
+    char *long_value = malloc(STATE_VALUE_BYTES_MAX + 1);
+    assert_non_null(long_value);
+    memset(long_value, 'a', STATE_VALUE_BYTES_MAX + 1);
+    assert_ok(json_set_text(json, "v", (struct text){long_value, STATE_VALUE_BYTES_MAX + 1}));
+    free(long_value);
+    assert_int_equal(state_put_json(&transaction, "t", TEXT("b"), json).code, RESULT_LIMIT);
+    scoped_secret large = {0};
+    assert_ok(secret_new(STATE_VALUE_BYTES_MAX + 1, &large));
+    assert_why(state_put(&transaction, "t", TEXT("b"), &large), LIMIT, "state.value.size");
 }
 
 static void what_is_not_committed_is_gone(void **state)

@@ -90,12 +90,30 @@ static fallible make_line(const struct vault *vault, const struct http_request *
     return buffer_add_byte(out, '\n');
 }
 
+static void say(struct vault *vault, const struct http_request *request, const struct http_reply *reply,
+                int64_t duration_ms)
+{
+    int operation = request->route != NULL ? request->route->tag : OPERATION_NONE;
+    bool succeeded = reply->status >= 200 && reply->status < 300;
+    const char *why = reply->failure.why;
+    event_vault_answered(vault->log, operation_names[operation], reply->status, duration_ms, why,
+                         request->id);
+    if (operation == OPERATION_KEY_RELEASE && succeeded) {
+        event_key_released(vault->log, request->captures.rows[0], request->id);
+    } else if (operation == OPERATION_KEY_RELEASE) {
+        event_key_release_refused(vault->log, request->captures.rows[0], why, request->id);
+    } else if (operation == OPERATION_TOKEN && !succeeded) {
+        event_client_refused(vault->log, reply->status, request->id);
+    }
+}
+
 /* A call that cannot be logged was answered already; the record that matters for releases is the release log,
  * which comes first. */
 void vault_audit_done(void *self, const struct http_request *request, const struct http_reply *reply,
                       int64_t duration_ms)
 {
     struct vault *vault = self;
+    say(vault, request, reply, duration_ms);
     scoped_buffer line;
     buffer_init(&line, AUDIT_LINE_BYTES_MAX);
     if (!result_is_ok(make_line(vault, request, reply, duration_ms, &line))) {

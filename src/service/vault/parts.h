@@ -53,6 +53,7 @@ struct vault_audit {
 struct vault {
     struct arena arena;
     const struct world *world;
+    struct event_log *log; /* may be NULL */
     struct text folder;
     struct text party;
     struct text url; /* https://HOST[:PORT] */

@@ -324,6 +324,7 @@ fallible vault_open(const struct world *world, const struct vault_options *optio
     struct vault *vault = calloc(1, sizeof *vault);
     REQUIRE(vault != NULL, NO_MEMORY, "vault.memory");
     vault->world = world;
+    vault->log = options->log;
     vault->audit.file = -1;
     arena_init(&vault->arena, VAULT_ARENA_BYTES_MAX);
     struct result result = open_parts(vault, options);
@@ -332,6 +333,7 @@ fallible vault_open(const struct world *world, const struct vault_options *optio
         result.where = NULL; /* it may have lived in the vault's arena */
         return result;
     }
+    event_service_started(log, vault->url);
     *out = vault;
     return OK;
 }
@@ -340,6 +342,9 @@ void vault_close(struct vault *vault)
 {
     if (vault == NULL) {
         return;
+    }
+    if (vault->server != NULL) {
+        event_service_stopped(vault->log, vault->url);
     }
     http_server_stop(vault->server, VAULT_STOP_MS);
     audit_close(&vault->audit);

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/world.h"
+#include "service/event/event.h"
 
 struct vault;
 
@@ -38,8 +39,9 @@ fallible vault_connect(struct arena *arena, struct text folder, struct text auth
 
 struct vault_options {
     struct text folder;
-    struct text url;    /* empty, or the one that init settled: CONFLICT "program.url.other" */
-    struct text listen; /* empty: what init settled */
+    struct text url;       /* empty, or the one that init settled: CONFLICT "program.url.other" */
+    struct text listen;    /* empty: what init settled */
+    struct event_log *log; /* or NULL; must outlive the vault */
 };
 
 /* Opens the folder and serves until `vault_close`. `world` must outlive it. */

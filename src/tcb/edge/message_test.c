@@ -73,11 +73,30 @@ static void an_oversized_payload_is_not_sent(void **state)
     assert_int_equal(result.code, RESULT_LIMIT);
 }
 
+static void every_message_has_its_limit(void **state)
+{
+    (void)state;
+    for (int kind = MESSAGE_NONE + 1; kind < MESSAGE_KIND_END; kind++) {
+        uint8_t header[MESSAGE_HEADER_BYTES];
+        struct message_header read;
+        size_t max = message_size_max((enum message_kind)kind);
+        enum message_side sender = message_sender((enum message_kind)kind);
+        assert_true(max > 0);
+        assert_true(result_is_ok(message_encode_header((enum message_kind)kind, 1, max, header)));
+        assert_true(result_is_ok(message_decode_header(BYTES_OF(header), sender, &read)));
+        store_little_endian(header, max + 1, 4);
+        assert_string_equal(message_decode_header(BYTES_OF(header), sender, &read).why, "message.size");
+        assert_string_equal(message_encode_header((enum message_kind)kind, 1, max + 1, header).why,
+                            "message.size");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_round_trip),
         cmocka_unit_test(strange_headers_are_refused),
+        cmocka_unit_test(every_message_has_its_limit),
         cmocka_unit_test(replies_answer_their_request),
         cmocka_unit_test(an_oversized_payload_is_not_sent),
     };

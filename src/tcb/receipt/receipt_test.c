@@ -233,9 +233,50 @@ static int close_set(void **state)
     return 0;
 }
 
+static void trust_has_limits(void **state)
+{
+    static const struct {
+        const char *list;
+        size_t max;
+    } rows[] = {{"parties", RECEIPT_TRUST_PARTIES_MAX},
+                {"authorities", RECEIPT_TRUST_AUTHORITIES_MAX},
+                {"measurements", RECEIPT_TRUST_MEASUREMENTS_MAX}};
+    struct receipt_set *set = *state;
+    scoped_arena arena;
+    arena_init(&arena, 128 * 1024 * 1024);
+    struct receipt_change none = {0};
+    struct bytes bundle, octets;
+    struct receipt_trust *trust;
+    receipt_set_make(&arena, set, &none, &bundle, &octets);
+    assert_ok(ARENA_NEW(&arena, struct receipt_trust, &trust));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        scoped_json *file = NULL;
+        struct text text;
+        assert_ok(json_decode(octets, &file));
+        json_t *list = json_array();
+        for (size_t j = 0; j <= rows[i].max; j++) {
+            assert_ok(json_add(list, json_object()));
+        }
+        assert_ok(json_set(file, rows[i].list, list));
+        assert_ok(json_encode_text(&arena, file, &text));
+        assert_why(receipt_trust_parse(&arena, bytes_of_text(text), trust), LIMIT, "trust.list");
+    }
+    uint8_t *huge;
+    assert_ok(arena_take(&arena, RECEIPT_BUNDLE_SIZE_MAX + 1, (void *)&huge));
+    assert_why(receipt_trust_parse(&arena, (struct bytes){huge, 1024 * 1024 + 1}, trust), LIMIT,
+               "trust.size");
+    assert_ok(receipt_trust_parse(&arena, octets, trust));
+    struct receipt_verification how = {0};
+    json_t *report = NULL;
+    assert_why(
+        receipt_verify(&arena, (struct bytes){huge, RECEIPT_BUNDLE_SIZE_MAX + 1}, trust, &how, &report),
+        LIMIT, "receipt.bundle.size");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trust_has_limits),
         cmocka_unit_test(a_good_receipt_is_accepted),
         cmocka_unit_test(the_reader_says_what_it_expects),
         cmocka_unit_test(every_change_has_its_reason),
