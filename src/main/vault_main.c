@@ -12,10 +12,13 @@ static const char help[] =
     "truce-vault: the key vault and token issuer of one party\n"
     "\n"
     "  truce-vault init DIR --party NAME --url https://HOST[:PORT] [--listen ADDR:PORT]\n"
+    "                    [--one-release-per-run]\n"
     "      Makes keys, certificate, clients and configuration in DIR (mode 700), and two files to hand out:\n"
     "      vault.json for the party itself, courier.json for the host's operator (may release, nothing "
     "else).\n"
     "      Without a port in the URL it gets that of --listen; port 0 is chosen once and remembered.\n"
+    "      With --one-release-per-run each run request opens a key to one attempt only; a run whose room is lost\n"
+    "      after that has to be asked for again.\n"
     "  truce-vault connect DIR AUTHORITY.json\n"
     "      Lets tokens of this attestation authority count. A running vault learns of a new authority at "
     "once,\n"
@@ -26,7 +29,7 @@ static const char help[] =
     "Exit status: 0 done; 2 wrong usage; 10 and more: what went wrong, one number per kind of failure.\n";
 
 static const char *const valued_options[] = {"party", "url", "listen", "port-file", NULL};
-static const char *const flags[] = {"help", NULL};
+static const char *const flags[] = {"help", "one-release-per-run", NULL};
 
 static int usage(void)
 {
@@ -41,6 +44,7 @@ static int init(const struct world *world, int count, char *arguments[], struct 
         .party = program_option(count, arguments, "party"),
         .url = program_option(count, arguments, "url"),
         .listen = program_option(count, arguments, "listen"),
+        .one_release_per_run = program_flag(count, arguments, "one-release-per-run"),
     };
     if (options.party.size == 0 || options.url.size == 0) {
         return usage();
