@@ -8,8 +8,8 @@
 
 static enum mutation current;
 
-const char *const mutation_names[MUTATIONS] = {
-    "none", "plain-result", "second-release", "any-code", "any-querier", "any-receipt", "wide-grant"};
+const char *const mutation_names[MUTATIONS] = {"none",        "plain-result", "second-release", "any-code",
+                                               "any-querier", "any-receipt",  "wide-grant"};
 
 void breaks_set(enum mutation mutation)
 {
@@ -44,8 +44,10 @@ WRAP(struct release_decision, release_policy_evaluate,
      return ((struct release_decision){.verdict = VERDICT_ALLOW, .why = "mutation"}))
 
 WRAP(fallible, run_request_verify,
-     (struct arena * arena, const struct run_request *request, const struct contract *contract, size_t *out_query),
-     (arena, request, contract, out_query), MUTATION_ANY_QUERIER, *out_query = 0; return OK)
+     (struct arena * arena, const struct run_request *request, const struct contract *contract,
+      size_t *out_query),
+     (arena, request, contract, out_query), MUTATION_ANY_QUERIER, *out_query = 0;
+     return OK)
 
 WRAP(fallible, receipt_verify,
      (struct arena * arena, struct bytes untrusted_bundle, const struct receipt_trust *trust,
@@ -54,13 +56,17 @@ WRAP(fallible, receipt_verify,
      return OK)
 
 fallible __real_data_add_table(struct arena *arena, struct data *data, struct text name,
-                               const struct manifest *manifest, const struct text columns[], size_t column_count);
+                               const struct manifest *manifest, const struct text columns[],
+                               size_t column_count);
 fallible __wrap_data_add_table(struct arena *arena, struct data *data, struct text name,
-                               const struct manifest *manifest, const struct text columns[], size_t column_count);
+                               const struct manifest *manifest, const struct text columns[],
+                               size_t column_count);
 fallible __wrap_data_add_table(struct arena *arena, struct data *data, struct text name,
-                               const struct manifest *manifest, const struct text columns[], size_t column_count)
+                               const struct manifest *manifest, const struct text columns[],
+                               size_t column_count)
 {
     static const struct text all[] = {TEXT("id"), TEXT("private")};
     bool is_wide = current == MUTATION_WIDE_GRANT;
-    return __real_data_add_table(arena, data, name, manifest, is_wide ? all : columns, is_wide ? 2 : column_count);
+    return __real_data_add_table(arena, data, name, manifest, is_wide ? all : columns,
+                                 is_wide ? 2 : column_count);
 }

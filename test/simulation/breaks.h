@@ -1,4 +1,5 @@
-/* breaks.h: the switches of `enum mutation`, in front of the functions that carry the guarantees (linker: --wrap). */
+/* breaks.h: the switches of `enum mutation`, in front of the functions that carry the guarantees (linker:
+ * --wrap). */
 #pragma once
 
 #include "game.h"

@@ -4,7 +4,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
-/* Far ahead of the machine's own clock, which the room's deadlines are measured with: they never pass here. */
+/* Far ahead of the machine's own clock, which the room's deadlines are measured with: they never pass here.
+ */
 #define MONOTONIC_START ((int64_t)4000000000000)
 
 static _Thread_local struct chance *current;
@@ -120,7 +121,8 @@ static fallible random_octets(void *self, uint8_t *out, size_t size)
 
 struct world chance_world(void)
 {
-    return (struct world){.unix_seconds = unix_seconds, .monotonic_ms = monotonic_ms, .random = random_octets};
+    return (struct world){
+        .unix_seconds = unix_seconds, .monotonic_ms = monotonic_ms, .random = random_octets};
 }
 
 int __wrap_nanosleep(const struct timespec *pause, struct timespec *left);

@@ -1,9 +1,9 @@
 /* chance.h: the simulation's time and randomness.
  *
- * One number, the seed, decides everything. Each thread of the simulation draws from a stream of its own, made of the
- * seed and the name of its actor, so that what one thread draws does not depend on what another does. OpenSSL's random
- * source is replaced by the same streams: keys, nonces and signatures repeat too. Time stands still but for
- * `chance_pass`; a sleep of the code under test passes simulated time. */
+ * One number, the seed, decides everything. Each thread of the simulation draws from a stream of its own,
+ * made of the seed and the name of its actor, so that what one thread draws does not depend on what another
+ * does. OpenSSL's random source is replaced by the same streams: keys, nonces and signatures repeat too. Time
+ * stands still but for `chance_pass`; a sleep of the code under test passes simulated time. */
 #pragma once
 
 #include "base/world.h"

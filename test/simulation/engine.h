@@ -1,7 +1,8 @@
 /* engine.h: the query program of the simulation: a thread behind the wire of doc/formats.md §7.
  *
- * It replaces `truce-query` with DuckDB: vetting says what the one template reads and gives, and running it counts the
- * canaries in everything that the room serves. The room's side (task, reads, grant, gate, footers, decryption) is real.
+ * It replaces `truce-query` with DuckDB: vetting says what the one template reads and gives, and running it
+ * counts the canaries in everything that the room serves. The room's side (task, reads, grant, gate, footers,
+ * decryption) is real.
  */
 #pragma once
 

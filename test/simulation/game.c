@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 
 enum {
-    STEPS = 60,
+    STEPS = 50,
     REQUESTS_MAX = 64,
     HISTORY_MAX = 400,
     ENDS_MAX = 64,
@@ -110,7 +110,8 @@ static void breaks(struct game *game, const char *invariant, const char *where)
 static void look_for_secrets(struct game *game, const char *where, struct bytes octets)
 {
     for (size_t i = 0; i < game->needle_count; i++) {
-        if (octets.size > 0 && memmem(octets.data, octets.size, game->needles[i].data, game->needles[i].size) != NULL) {
+        if (octets.size > 0 &&
+            memmem(octets.data, octets.size, game->needles[i].data, game->needles[i].size) != NULL) {
             breaks(game, "no canary at the host", where);
         }
     }
@@ -200,22 +201,25 @@ static void ask(struct game *game)
     }
 }
 
-/* What a recipient does with a result: nothing is shown unless the receipt is about it and about this request. */
-static bool open_result(struct game *game, const struct request *request, struct bytes result, struct bytes receipt)
+/* What a recipient does with a result: nothing is shown unless the receipt is about it and about this
+ * request. */
+static bool open_result(struct game *game, const struct request *request, struct bytes result,
+                        struct bytes receipt)
 {
     struct digest digest = digest_of(result);
     struct receipt_verification how = {
         .accept_simulated = true, .result = &digest, .run_request = &request->digest};
     scoped_json *report = NULL;
     scoped_arena arena;
-    scoped_buffer plain;
+    scoped_buffer plain = {0};
     struct result_frame frame;
     arena_init(&arena, 64 << 20);
     if (!result_is_ok(receipt_verify(&arena, receipt, &game->trust, &how, &report))) {
         return false;
     }
     buffer_init(&plain, 64 << 20);
-    struct result opened = jwe_decrypt(&arena, result, RESULT_TYP, &game->setting->result[PARTY_ANALYST], &plain);
+    struct result opened =
+        jwe_decrypt(&arena, result, RESULT_TYP, &game->setting->result[PARTY_ANALYST], &plain);
     if (!result_is_ok(opened)) {
         return false;
     }
@@ -316,7 +320,8 @@ static fallible release(struct game *game, struct bytes request, struct buffer *
     return result;
 }
 
-static fallible fetch_data(struct game *game, enum message_kind kind, struct bytes request, struct buffer *out)
+static fallible fetch_data(struct game *game, enum message_kind kind, struct bytes request,
+                           struct buffer *out)
 {
     scoped_json *json = NULL;
     struct text dataset;
@@ -324,7 +329,8 @@ static fallible fetch_data(struct game *game, enum message_kind kind, struct byt
     uint64_t count = 0;
     TRY(json_decode(request, &json));
     TRY(json_get_text(json, "dataset", &dataset));
-    const struct setting_owner *owner = &game->setting->owners[text_is(dataset, game->setting->owners[1].dataset)];
+    const struct setting_owner *owner =
+        &game->setting->owners[text_is(dataset, game->setting->owners[1].dataset)];
     if (kind == MESSAGE_leaves_request) {
         return buffer_add(out, buffer_view(&owner->leaves));
     }
@@ -334,7 +340,8 @@ static fallible fetch_data(struct game *game, enum message_kind kind, struct byt
                                        count * STREAM_SEGMENT_BYTES));
 }
 
-static fallible serve_request(struct game *game, struct seat *seat, struct buffer *out, enum message_kind *out_kind)
+static fallible serve_request(struct game *game, struct seat *seat, struct buffer *out,
+                              enum message_kind *out_kind)
 {
     struct bytes request = buffer_view(&seat->payload);
     switch (seat->kind) {
@@ -415,7 +422,8 @@ static void listen_to(struct game *game, struct seat *seat)
             }
             take_end(game, seat, buffer_view(&result), buffer_view(&payload));
         }
-        if (header.kind == MESSAGE_receipt || header.kind == MESSAGE_refused || header.kind == MESSAGE_failed) {
+        if (header.kind == MESSAGE_receipt || header.kind == MESSAGE_refused ||
+            header.kind == MESSAGE_failed) {
             seat->state = SEAT_IDLE;
             return;
         }
@@ -491,8 +499,8 @@ static json_t *dossier(struct game *game, const json_t *request)
 {
     const struct setting_owner *owners = game->setting->owners;
     return json_pack("{s:O,s:[O,O],s:[O,O],s:[O,O],s:O}", "contract", game->setting->contract, "grants",
-                     owners[0].grant, owners[1].grant, "manifests", owners[0].manifest, owners[1].manifest, "policies",
-                     owners[0].policy, owners[1].policy, "run_request", request);
+                     owners[0].grant, owners[1].grant, "manifests", owners[0].manifest, owners[1].manifest,
+                     "policies", owners[0].policy, owners[1].policy, "run_request", request);
 }
 
 static void damage_dossier(struct game *game, json_t *documents)
@@ -558,8 +566,8 @@ static void try_rogue_code(struct game *game)
     runtime_data_bind(octets, report_data);
     MUST(sim_chip_collect(&setting->rogue, &game->arena, report_data, &evidence));
     MUST(evidence_to_json(&evidence, &evidence_json));
-    scoped_json *ask_token = json_pack("{s:s,s:s,s:o,s:s}", "party", "bureau", "issuer", ATTEST_URL, "evidence",
-                                       evidence_json, "nonce", "AAAA");
+    scoped_json *ask_token = json_pack("{s:s,s:s,s:o,s:s}", "party", "bureau", "issuer", ATTEST_URL,
+                                       "evidence", evidence_json, "nonce", "AAAA");
     struct text text;
     MUST(json_set_base64url(ask_token, "runtime_data", octets));
     MUST(json_encode_text(&game->arena, ask_token, &text));
@@ -570,9 +578,9 @@ static void try_rogue_code(struct game *game)
     scoped_json *answered = NULL;
     MUST(json_decode(buffer_view(&token), &answered));
     scoped_json *ask_key =
-        json_pack("{s:s,s:s,s:s,s:s%,s:O,s:s,s:s}", "party", owner->name, "vault", owner->vault_url, "key", "release",
-                  "version", TEXT_SIZED(owner->key_version), "token", json_object_get(answered, "token"), "nonce", "AAAA",
-                  "enc", "RSA_AES_KEY_WRAP_256");
+        json_pack("{s:s,s:s,s:s,s:s%,s:O,s:s,s:s}", "party", owner->name, "vault", owner->vault_url, "key",
+                  "release", "version", TEXT_SIZED(owner->key_version), "token",
+                  json_object_get(answered, "token"), "nonce", "AAAA", "enc", "RSA_AES_KEY_WRAP_256");
     MUST(json_encode_text(&game->arena, ask_key, &text));
     if (result_is_ok(release(game, bytes_of_text(text), &value))) {
         breaks(game, "denied stays denied", "a key was released to other code");
@@ -586,7 +594,7 @@ static void replay_release(struct game *game)
     const struct passed *right = recall(game, MESSAGE_release_request);
     scoped_json *request = NULL;
     scoped_json *other = NULL;
-    scoped_buffer value;
+    scoped_buffer value = {0};
     struct text text;
     if (left == NULL) {
         return;
@@ -646,7 +654,8 @@ static void step(struct game *game)
 
 /* ---- A run ---- */
 
-/* After all that: a new room and a new request, honestly served, give the answer, unless an owner has said no. */
+/* After all that: a new room and a new request, honestly served, give the answer, unless an owner has said
+ * no. */
 static void second_attempt(struct game *game)
 {
     bool may = !game->is_disabled[0] && !game->is_disabled[1];
@@ -690,7 +699,8 @@ static void open_courier(struct game *game)
         struct text to;
         struct bytes content;
         MUST(arena_printf(&game->arena, &from, "%.*s/%s", TEXT_ARGS(game->setting->folder),
-                          i < OWNERS ? arena_where(&game->arena, "%s/courier.json", owner->name) : "attest/authority.json"));
+                          i < OWNERS ? arena_where(&game->arena, "%s/courier.json", owner->name)
+                                     : "attest/authority.json"));
         MUST(file_read(&game->arena, from, &content));
         struct connection connection;
         MUST(connection_parse(&game->arena, content, &connection));
@@ -746,7 +756,8 @@ static void print_last(const struct game *game)
     }
 }
 
-void game_play(struct setting *setting, uint64_t seed, enum mutation mutation, bool print, struct game_outcome *out)
+void game_play(struct setting *setting, uint64_t seed, enum mutation mutation, bool print,
+               struct game_outcome *out)
 {
     struct game *game = calloc(1, sizeof *game);
     struct chance chance = chance_of(seed, 1);

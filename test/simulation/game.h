@@ -1,4 +1,5 @@
-/* game.h: one run of the simulation: a hostile host between rooms, services and parties, and what must hold. */
+/* game.h: one run of the simulation: a hostile host between rooms, services and parties, and what must hold.
+ */
 #pragma once
 
 #include "setting.h"
@@ -23,4 +24,5 @@ struct game_outcome {
     size_t steps, runs, executions, opened, refused_releases;
 };
 
-void game_play(struct setting *setting, uint64_t seed, enum mutation mutation, bool print, struct game_outcome *out);
+void game_play(struct setting *setting, uint64_t seed, enum mutation mutation, bool print,
+               struct game_outcome *out);

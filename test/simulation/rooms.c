@@ -39,7 +39,7 @@ static const struct tee_family family = {.name = "sim", .collect = collect, .mea
 static void stock_up(struct seat *seat)
 {
     struct wrapping_keys *keys = &seat->room.wrapping_keys;
-    if (keys->count > 0 || seat->spare >= SPARE_KEYS) {
+    if (keys->count > 0 || seat->spare >= SPARE_KEYS - 1) { /* the last one is the host's own */
         return;
     }
     MUST(key_from_pkcs8(&seat->setting->spare[seat->spare], &keys->ready[0]));

@@ -1,5 +1,5 @@
-/* rooms.h: rooms of the simulation: the real code of a run (`job_run`), each in a thread that works only while the host
- * waits for it. Their pipe is a pair of sockets whose other end the host holds. */
+/* rooms.h: rooms of the simulation: the real code of a run (`job_run`), each in a thread that works only
+ * while the host waits for it. Their pipe is a pair of sockets whose other end the host holds. */
 #pragma once
 
 #include "room/job.h"

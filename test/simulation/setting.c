@@ -32,8 +32,10 @@ static struct text path_in(struct setting *setting, const char *name)
 
 /* ---- Datasets ---- */
 
-/* Pages of a granted and of another column, each with its canaries in clear, and metadata that is well-formed. */
-static void make_plaintext(struct manifest_part *part, struct manifest_range chunks[COLUMNS], struct buffer *out)
+/* Pages of a granted and of another column, each with its canaries in clear, and metadata that is
+ * well-formed. */
+static void make_plaintext(struct manifest_part *part, struct manifest_range chunks[COLUMNS],
+                           struct buffer *out)
 {
     static const char *const canaries[COLUMNS] = {ENGINE_GRANTED, ENGINE_DENIED};
     buffer_init(out, 1 << 20);
@@ -125,11 +127,12 @@ static void make_dataset(struct setting *setting, struct setting_owner *owner, c
 {
     static uint64_t rows[1] = {COPIES};
     static const uint8_t element[] = {0};
-    struct manifest_column columns[COLUMNS] = {
-        {TEXT("id"), {COLUMN_BIGINT, 0, 0}, BYTES_OF(element)}, {TEXT("private"), {COLUMN_BIGINT, 0, 0}, BYTES_OF(element)}};
+    struct manifest_column columns[COLUMNS] = {{TEXT("id"), {COLUMN_BIGINT, 0, 0}, BYTES_OF(element)},
+                                               {TEXT("private"), {COLUMN_BIGINT, 0, 0}, BYTES_OF(element)}};
     struct manifest_part_column part_columns[COLUMNS];
     struct manifest_range chunks[COLUMNS];
-    struct manifest_part part = {.rows = COPIES, .group_rows = rows, .group_count = 1, .columns = part_columns};
+    struct manifest_part part = {
+        .rows = COPIES, .group_rows = rows, .group_count = 1, .columns = part_columns};
     struct manifest manifest = {.dataset = text_of(owner->dataset),
                                 .version = 1,
                                 .owner = text_of(owner->name),
@@ -147,7 +150,8 @@ static void make_dataset(struct setting *setting, struct setting_owner *owner, c
     MUST(manifest_data_root(&setting->arena, &part, 1, &manifest.data));
     make_policy(setting, owner, key, &manifest.data);
     manifest.policy = owner->policy_digest;
-    MUST(part_key_commitment(&setting->arena, &owner->data_key, manifest.dataset, 1, &manifest.key_commitment));
+    MUST(part_key_commitment(&setting->arena, &owner->data_key, manifest.dataset, 1,
+                             &manifest.key_commitment));
     MUST(manifest_build(&manifest, &payload));
     owner->manifest_digest = digest_of_payload(setting, payload);
     owner->manifest = sign(payload, MANIFEST_TYP, NULL, key);
@@ -230,9 +234,10 @@ static struct text log_in(struct setting *setting, const struct setting_owner *o
     MUST(percent_encode(&setting->arena, secret, &secret));
     MUST(percent_encode(&setting->arena, TEXT("https://vault.azure.net/.default"), &scope));
     MUST(arena_printf(&setting->arena, &form,
-                      "grant_type=client_credentials&client_id=%.*s&client_secret=%.*s&scope=%.*s", TEXT_ARGS(id),
-                      TEXT_ARGS(secret), TEXT_ARGS(scope)));
-    MUST(arena_printf(&setting->arena, &url, "%s/%.*s/oauth2/v2.0/token", owner->vault_url, TEXT_ARGS(tenant)));
+                      "grant_type=client_credentials&client_id=%.*s&client_secret=%.*s&scope=%.*s",
+                      TEXT_ARGS(id), TEXT_ARGS(secret), TEXT_ARGS(scope)));
+    MUST(arena_printf(&setting->arena, &url, "%s/%.*s/oauth2/v2.0/token", owner->vault_url,
+                      TEXT_ARGS(tenant)));
     scoped_json *answer =
         call(setting, HTTP_POST, url, "application/x-www-form-urlencoded", form, (struct text){0});
     MUST(json_get_text(answer, "access_token", &token));
@@ -243,10 +248,11 @@ static struct text log_in(struct setting *setting, const struct setting_owner *o
 static void make_release_key(struct setting *setting, struct setting_owner *owner, struct bytes policy,
                              struct key *out)
 {
-    scoped_json *body = json_pack("{s:s,s:i,s:[s,s],s:{s:b,s:b,s:I},s:{s:s,s:b}}", "kty", "RSA", "key_size", 2048,
-                                  "key_ops", "wrapKey", "unwrapKey", "attributes", "enabled", 1, "exportable", 1, "exp",
-                                  (json_int_t)(CHANCE_START + 30 * 86400), "release_policy", "contentType",
-                                  "application/json; charset=utf-8", "immutable", 1);
+    scoped_json *body =
+        json_pack("{s:s,s:i,s:[s,s],s:{s:b,s:b,s:I},s:{s:s,s:b}}", "kty", "RSA", "key_size", 2048, "key_ops",
+                  "wrapKey", "unwrapKey", "attributes", "enabled", 1, "exportable", 1, "exp",
+                  (json_int_t)(CHANCE_START + 30 * 86400), "release_policy", "contentType",
+                  "application/json; charset=utf-8", "immutable", 1);
     struct text text, url, kid;
     MUST(json_set_base64url(json_object_get(body, "release_policy"), "data", policy));
     MUST(json_encode_text(&setting->arena, body, &text));
@@ -303,7 +309,8 @@ static json_t *contract_payload(struct setting *setting)
                                                 .owner = PARTY_BUREAU + i,
                                                 .manifest = owner->manifest_digest,
                                                 .policy = owner->policy_digest};
-        authorities[i] = (struct contract_authority){PARTY_BUREAU + i, TEXT(ATTEST_URL), &pin, 1, policy_hash};
+        authorities[i] =
+            (struct contract_authority){PARTY_BUREAU + i, TEXT(ATTEST_URL), &pin, 1, policy_hash};
     }
     struct contract_query query = {.name = TEXT("both"),
                                    .sql = TEXT(ENGINE_SQL),
@@ -392,7 +399,8 @@ static void sign_contract(struct setting *setting, const json_t *payload)
     MUST(contract_parse_payload(&setting->arena, bytes_of_text(text), &contract));
     for (size_t i = 0; i < PARTIES; i++) {
         scoped_json *header = NULL;
-        const struct digest *grant = i >= PARTY_BUREAU ? &setting->owners[i - PARTY_BUREAU].grant_digest : NULL;
+        const struct digest *grant =
+            i >= PARTY_BUREAU ? &setting->owners[i - PARTY_BUREAU].grant_digest : NULL;
         MUST(contract_build_header(&setting->arena, &contract, grant, &header));
         if (i == 0) {
             setting->contract = sign(payload, CONTRACT_TYP, header, &setting->signing[i]);
@@ -415,16 +423,17 @@ static void make_trust(struct setting *setting)
     struct text hex, text;
     MUST(key_pin(&setting->authority.signing_key, &pin));
     MUST(encode_hex(&setting->arena, BYTES_OF(measurement), &hex));
-    scoped_json *trust = json_pack(
-        "{s:s,s:[],s:[{s:s,s:[s],s:s%}],s:[{s:s,s:s}],s:[{s:s,s:s}]}", "type", "trust/1", "parties", "authorities",
-        "issuer", ATTEST_URL, "keys", digest_cstring(setting, &pin), "policy_hash",
-        TEXT_SIZED(setting->authority.policy_hash), "measurements", "type", "sim", "measurement", hex.data, "roots", "type",
-        "sim", "pin", digest_cstring(setting, &setting->root));
+    scoped_json *trust =
+        json_pack("{s:s,s:[],s:[{s:s,s:[s],s:s%}],s:[{s:s,s:s}],s:[{s:s,s:s}]}", "type", "trust/1", "parties",
+                  "authorities", "issuer", ATTEST_URL, "keys", digest_cstring(setting, &pin), "policy_hash",
+                  TEXT_SIZED(setting->authority.policy_hash), "measurements", "type", "sim", "measurement",
+                  hex.data, "roots", "type", "sim", "pin", digest_cstring(setting, &setting->root));
     for (size_t i = 0; i < PARTIES; i++) {
         struct digest fingerprint;
         MUST(key_thumbprint(&setting->signing[i], &fingerprint));
-        MUST(json_add(json_object_get(trust, "parties"), json_pack("{s:s,s:s}", "name", names[i], "fingerprint",
-                                                                   digest_cstring(setting, &fingerprint))));
+        MUST(json_add(
+            json_object_get(trust, "parties"),
+            json_pack("{s:s,s:s}", "name", names[i], "fingerprint", digest_cstring(setting, &fingerprint))));
     }
     MUST(json_encode_text(&setting->arena, trust, &text));
     setting->trust = bytes_of_text(text);
@@ -446,9 +455,14 @@ static void make_keys(struct setting *setting)
 
 void setting_make(struct setting *out)
 {
-    static const struct setting_owner owners[OWNERS] = {
-        {.name = "bureau", .dataset = "bureau/flights", .table = "flights", .vault_url = "https://bureau.example:8002"},
-        {.name = "insurer", .dataset = "insurer/claims", .table = "claims", .vault_url = "https://insurer.example:8003"}};
+    static const struct setting_owner owners[OWNERS] = {{.name = "bureau",
+                                                         .dataset = "bureau/flights",
+                                                         .table = "flights",
+                                                         .vault_url = "https://bureau.example:8002"},
+                                                        {.name = "insurer",
+                                                         .dataset = "insurer/claims",
+                                                         .table = "claims",
+                                                         .vault_url = "https://insurer.example:8003"}};
     static char folder[64];
     *out = (struct setting){.world = chance_world()};
     memcpy(out->owners, owners, sizeof owners);
@@ -522,6 +536,9 @@ static void copy_folder(struct arena *arena, struct text from, struct text to)
 
 void setting_open(struct setting *setting, const bool once[OWNERS])
 {
+    /* An RSA key draws random numbers at its first use: it must be a new one in each run. */
+    authority_release(&setting->authority);
+    MUST(authority_open(&setting->arena, path_in(setting, "attest"), &setting->authority));
     serve_attest(setting);
     for (size_t i = 0; i < OWNERS; i++) {
         struct setting_owner *owner = &setting->owners[i];
@@ -547,8 +564,8 @@ void setting_release(struct setting *setting)
     remove_tree(&setting->arena, setting->folder);
 }
 
-json_t *setting_request(struct setting *setting, struct arena *arena, const char *querier, const struct key *key,
-                        const char *run, const char *recipient, int64_t not_after)
+json_t *setting_request(struct setting *setting, struct arena *arena, const char *querier,
+                        const struct key *key, const char *run, const char *recipient, int64_t not_after)
 {
     struct text recipients[] = {text_of(recipient)};
     struct run_request request = {.contract = setting->contract_digest,

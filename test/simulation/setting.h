@@ -1,6 +1,6 @@
-/* setting.h: what the simulation plays with: three parties, two sealed datasets, an attestation service, two vaults, one
- * contract that all have signed. Made once per process by the products' own code, from a fixed seed; each run of the
- * simulation works on a fresh copy of the vaults. */
+/* setting.h: what the simulation plays with: three parties, two sealed datasets, an attestation service, two
+ * vaults, one contract that all have signed. Made once per process by the products' own code, from a fixed
+ * seed; each run of the simulation works on a fresh copy of the vaults. */
 #pragma once
 
 #include "contract/bundle.h"
@@ -8,7 +8,7 @@
 #include "service/vault/vault.h"
 #include "tee/sim_chip.h"
 
-enum { PARTY_ANALYST, PARTY_BUREAU, PARTY_INSURER, PARTIES, OWNERS = 2, SPARE_KEYS = 10 };
+enum { PARTY_ANALYST, PARTY_BUREAU, PARTY_INSURER, PARTIES, OWNERS = 2, SPARE_KEYS = 33 };
 
 #define ATTEST_URL "https://attest.example:8001"
 
@@ -46,7 +46,7 @@ struct setting {
     struct setting_owner owners[OWNERS];
     json_t *contract; /* signed */
     struct digest contract_digest;
-    struct bytes trust; /* of a verifier of receipts */
+    struct bytes trust;              /* of a verifier of receipts */
     struct secret spare[SPARE_KEYS]; /* wrapping keys, PKCS#8: making them takes longest */
 };
 
@@ -61,8 +61,8 @@ void setting_close(struct setting *setting);
 void setting_disable(struct setting *setting, size_t owner);
 
 /* A signed run request as JSON; `not_after` in seconds. */
-json_t *setting_request(struct setting *setting, struct arena *arena, const char *querier, const struct key *key,
-                        const char *run, const char *recipient, int64_t not_after);
+json_t *setting_request(struct setting *setting, struct arena *arena, const char *querier,
+                        const struct key *key, const char *run, const char *recipient, int64_t not_after);
 
 #define MUST(call)                                                                                           \
     do {                                                                                                     \

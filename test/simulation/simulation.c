@@ -1,4 +1,5 @@
-/* The simulation's program (doc/testing.md): a room, vaults, attestation, parties and a hostile host in one process.
+/* The simulation's program (doc/testing.md): a room, vaults, attestation, parties and a hostile host in one
+ * process.
  *
  *   simulation [--seeds N] [--from N]      that many runs; a failing one prints its seed and its last steps
  *   simulation --seed N [--trace]          one run, twice, which must be equal step by step
@@ -18,7 +19,8 @@ enum { MUTATION_SEEDS_MAX = 60 };
 static bool report(uint64_t seed, const struct game_outcome *outcome)
 {
     if (!outcome->holds) {
-        printf("not ok seed %" PRIu64 ": %s; again: simulation --seed %" PRIu64 " --trace\n", seed, outcome->broken, seed);
+        printf("not ok seed %" PRIu64 ": %s; again: simulation --seed %" PRIu64 " --trace\n", seed,
+               outcome->broken, seed);
     }
     return outcome->holds;
 }
@@ -38,9 +40,11 @@ static int play_seeds(struct setting *setting, uint64_t from, uint64_t count)
         sum.refused_releases += outcome.refused_releases;
     }
     bool has_played = sum.executions > 0 && sum.opened > 0 && sum.refused_releases > 0;
-    printf("# %" PRIu64 " seeds: %zu steps, %zu jobs, %zu executions, %zu results opened, %zu releases refused\n", count,
-           sum.steps, sum.runs, sum.executions, sum.opened, sum.refused_releases);
-    printf("%s 1 - %" PRIu64 " seeds from %" PRIu64 "\n", failed == 0 && has_played ? "ok" : "not ok", count, from);
+    printf("# %" PRIu64
+           " seeds: %zu steps, %zu jobs, %zu executions, %zu results opened, %zu releases refused\n",
+           count, sum.steps, sum.runs, sum.executions, sum.opened, sum.refused_releases);
+    printf("%s 1 - %" PRIu64 " seeds from %" PRIu64 "\n", failed == 0 && has_played ? "ok" : "not ok", count,
+           from);
     return failed;
 }
 
@@ -50,7 +54,7 @@ static bool play_twice(struct setting *setting, uint64_t seed, bool print)
     struct game_outcome first;
     struct game_outcome second;
     game_play(setting, seed, MUTATION_NONE, print, &first);
-    game_play(setting, seed, MUTATION_NONE, false, &second);
+    game_play(setting, seed, MUTATION_NONE, print, &second);
     bool holds = report(seed, &first);
     printf("# seed %" PRIu64 ": trace %016" PRIx64 " and %016" PRIx64 "\n", seed, first.trace, second.trace);
     return holds && first.trace == second.trace;
@@ -74,7 +78,8 @@ static int find_mutations(struct setting *setting)
     int missed = 0;
     for (enum mutation mutation = 1; mutation < MUTATIONS; mutation++) {
         bool found = find_mutation(setting, mutation);
-        printf("%s %d - without a guarantee: %s\n", found ? "ok" : "not ok", mutation, mutation_names[mutation]);
+        printf("%s %d - without a guarantee: %s\n", found ? "ok" : "not ok", mutation,
+               mutation_names[mutation]);
         missed += !found;
     }
     printf("1..%d\n", MUTATIONS - 1);
@@ -83,9 +88,10 @@ static int find_mutations(struct setting *setting)
 
 int main(int count, char **arguments)
 {
-    static const struct option known[] = {{"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-                                          {"seed", required_argument, NULL, 's'},  {"trace", no_argument, NULL, 't'},
-                                          {"mutations", no_argument, NULL, 'm'},   {0}};
+    static const struct option known[] = {
+        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},  {"trace", no_argument, NULL, 't'},
+        {"mutations", no_argument, NULL, 'm'},   {0}};
     uint64_t seeds = 100, from = 1, seed = 0;
     bool print = false, mutations = false;
     int option;

@@ -87,7 +87,8 @@ uint16_t WRAPPED(http_server_port)(const struct http_server *server)
 }
 
 /* reply.c asks libmicrohttpd for headers; `connection` is the call here. */
-const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *name)
+const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind,
+                                        const char *name)
 {
     const struct http_call *call = (const void *)connection;
     (void)kind;
@@ -125,8 +126,8 @@ static fallible handle(struct http_server *server, struct http_request *request,
     return request->route->handle(self, request, reply);
 }
 
-static void serve(struct http_server *server, struct arena *arena, const struct http_call *call, struct text path,
-                  struct http_reply *reply)
+static void serve(struct http_server *server, struct arena *arena, const struct http_call *call,
+                  struct text path, struct http_reply *reply)
 {
     struct http_request request = {.arena = arena,
                                    .method = call->method,
@@ -154,8 +155,8 @@ static void serve(struct http_server *server, struct arena *arena, const struct 
 
 fallible WRAPPED(http_client_open)(const struct http_client_options *options, struct http_client *out);
 void WRAPPED(http_client_close)(struct http_client *client);
-fallible WRAPPED(http_client_call)(struct http_client *client, struct arena *arena, const struct http_call *call,
-                                   struct http_answer *out);
+fallible WRAPPED(http_client_call)(struct http_client *client, struct arena *arena,
+                                   const struct http_call *call, struct http_answer *out);
 
 fallible WRAPPED(http_client_open)(const struct http_client_options *options, struct http_client *out)
 {
@@ -200,13 +201,14 @@ static fallible call_server(struct http_server *server, struct arena *arena, con
     REQUIRE(!is_outer || !chance_is(faults.answerless), TIMEOUT, "http.client.timeout");
     TRY(take_answer(arena, &reply, out));
     if (is_outer && out->body.size > 0 && chance_is(faults.damaged)) {
-        ((uint8_t *)(uintptr_t)out->body.data)[chance_below(out->body.size)] ^= (uint8_t)(1 + chance_below(255));
+        ((uint8_t *)(uintptr_t)out->body.data)[chance_below(out->body.size)] ^=
+            (uint8_t)(1 + chance_below(255));
     }
     return OK;
 }
 
-fallible WRAPPED(http_client_call)(struct http_client *client, struct arena *arena, const struct http_call *call,
-                                   struct http_answer *out)
+fallible WRAPPED(http_client_call)(struct http_client *client, struct arena *arena,
+                                   const struct http_call *call, struct http_answer *out)
 {
     struct url url;
     (void)client;

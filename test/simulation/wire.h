@@ -1,7 +1,8 @@
-/* wire.h: the network of the simulation: a call of a client is a call of the service's handler, in the same thread.
+/* wire.h: the network of the simulation: a call of a client is a call of the service's handler, in the same
+ * thread.
  *
- * The linker puts this in place of libmicrohttpd, libcurl and TLS (`http_server_start`, `http_client_call`). Routes,
- * admission, bodies, handlers and failures are the services' own. */
+ * The linker puts this in place of libmicrohttpd, libcurl and TLS (`http_server_start`, `http_client_call`).
+ * Routes, admission, bodies, handlers and failures are the services' own. */
 #pragma once
 
 #include "service/http/client.h"

@@ -110,9 +110,10 @@ static fallible make_certificates(struct init *init)
 
 fallible vault_init(const struct world *world, const struct vault_init_options *options)
 {
-    defer(init_release) struct init init = {
-        .world = world, .folder = options->folder, .party = options->party,
-        .one_release_per_run = options->one_release_per_run};
+    defer(init_release) struct init init = {.world = world,
+                                            .folder = options->folder,
+                                            .party = options->party,
+                                            .one_release_per_run = options->one_release_per_run};
     struct text authorities;
     arena_init(&init.arena, INIT_ARENA_BYTES_MAX);
     REQUIRE(text_is_name(options->party), INVALID, "vault.init.party");

@@ -144,8 +144,8 @@ static fallible copy_member(struct vault *vault, const json_t *config, const cha
 
 static fallible read_config(struct vault *vault)
 {
-    static const char *const members[] = {"type", "party", "url", "listen", "tenant", "emulate_hsm_kinds",
-                                          "one_release_per_run", NULL};
+    static const char *const members[] = {
+        "type", "party", "url", "listen", "tenant", "emulate_hsm_kinds", "one_release_per_run", NULL};
     scoped_json *config = NULL;
     struct text path;
     struct text type;
