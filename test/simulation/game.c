@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 
 enum {
-    STEPS = 50,
+    STEPS = 40,
     REQUESTS_MAX = 64,
     HISTORY_MAX = 400,
     ENDS_MAX = 64,

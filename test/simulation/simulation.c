@@ -106,6 +106,7 @@ int main(int count, char **arguments)
             return 2;
         }
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
     crypto_library_start();
     chance_install();
