@@ -401,6 +401,9 @@ static void listen_to(struct game *game, struct seat *seat)
             return;
         }
         note(game, "room", message_name(header.kind), seat->number, buffer_view(&payload));
+        if (game->print && header.kind == MESSAGE_refused) {
+            printf("     %.*s\n", (int)payload.size, (const char *)payload.data);
+        }
         look_for_secrets(game, message_name(header.kind), buffer_view(&payload));
         if (message_is_request(header.kind)) {
             seat->state = SEAT_ASKING;

@@ -112,6 +112,7 @@ static void make_policy(struct setting *setting, struct setting_owner *owner, co
                                              {TEXT("private"), POLICY_USE_APPROVED}};
     struct policy policy = {.dataset = text_of(owner->dataset),
                             .owner = text_of(owner->name),
+                            .has_data = true,
                             .data = *data,
                             .mode = POLICY_MODE_APPROVED,
                             .columns = columns,
