@@ -21,6 +21,7 @@ static int init(const struct world *world, int count, char *arguments[], struct 
         .party = program_option(count, arguments, "party"),
         .url = program_option(count, arguments, "url"),
         .listen = program_option(count, arguments, "listen"),
+        .one_release_per_run = program_flag(count, arguments, "one-release-per-run"),
     };
     if (options.party.size == 0 || options.url.size == 0) {
         return refuse(options.party.size == 0 ? "--party" : "--url");

@@ -68,7 +68,8 @@ fallible courier_fetch_token(struct courier_session *session, struct bytes untru
                              struct buffer *out);
 
 /* The payload of `release_request` → that of `release`: NOT_FOUND "courier.vault.unknown",
- * "courier.vault.key", DENIED "courier.vault.refused" (the policy or the key's state),
+ * "courier.vault.key", DENIED "courier.vault.refused" (the policy or the key's state), CONFLICT
+ * "courier.vault.run_used" (the vault releases once per run request and has done so),
  * "courier.vault.credential" (our client), UNTRUSTED "courier.vault.challenge", UNAVAILABLE
  * "courier.vault.unreachable", INVALID "courier.vault.answer". */
 fallible courier_release(struct courier_session *session, struct bytes untrusted_request, struct buffer *out);

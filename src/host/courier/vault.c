@@ -234,6 +234,7 @@ static fallible judge_answer(const struct http_answer *answer)
     struct result result = http_answer_check(answer);
     REQUIRE(answer->status != 401, DENIED, "courier.vault.credential");
     REQUIRE(answer->status != 404, NOT_FOUND, "courier.vault.key");
+    REQUIRE(answer->status != 409, CONFLICT, "courier.vault.run_used");
     return as_unreachable(result, FAIL(DENIED, "courier.vault.refused"));
 }
 

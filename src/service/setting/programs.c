@@ -134,6 +134,11 @@ static const struct setting vault_settings[] = {
      .places = SETTING_AT(INIT) | SETTING_FILE,
      .value = "NAME",
      .help = "whose vault it is"},
+    {.name = "one-release-per-run",
+     .kind = SETTING_FLAG,
+     .places = SETTING_AT(INIT),
+     .help = "each run request opens a key to one attempt only; a run whose room is lost after that has to be "
+             "asked for again"},
     URL_ROW,
     LISTEN_ROW,
     PORT_FILE_ROW,

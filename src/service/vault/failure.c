@@ -45,6 +45,8 @@ static const struct saying sayings[] = {
      "There is no HSM behind this vault; create a key of kind RSA or EC."},
     {"vault.release.policy", 403, "Forbidden", "ReleasePolicyNotSatisfied",
      "The attestation token does not satisfy the release policy of the key: %s."},
+    {"vault.release.run_used", 409, "Conflict", "RunRequestUsed",
+     "This key was released to another attempt of the same run request; sign a new one."},
     {"vault.authority.unknown", 403, "Forbidden", "AuthorityNotTrusted",
      "The token's authority is not one that this vault and the key's release policy accept."},
     {"vault.authority.unreachable", 503, "ServiceUnavailable", "AuthorityUnreachable",

@@ -17,6 +17,7 @@ struct init {
     struct text listen;
     struct text tenant;
     struct text ca_pem;
+    bool one_release_per_run;
 };
 
 static void init_release(struct init *init)
@@ -34,6 +35,7 @@ static fallible write_config(struct init *init)
     TRY(json_set_text(config, "listen", init->listen));
     TRY(json_set_text(config, "tenant", init->tenant));
     TRY(json_set(config, "emulate_hsm_kinds", json_false()));
+    TRY(json_set(config, "one_release_per_run", json_boolean(init->one_release_per_run)));
     TRY(path_join(&init->arena, init->folder, "config.json", &path));
     return file_write_json(path, config);
 }
@@ -108,8 +110,10 @@ static fallible make_certificates(struct init *init)
 
 fallible vault_init(const struct world *world, const struct vault_init_options *options)
 {
-    defer(init_release) struct init init = {
-        .world = world, .folder = options->folder, .party = options->party};
+    defer(init_release) struct init init = {.world = world,
+                                            .folder = options->folder,
+                                            .party = options->party,
+                                            .one_release_per_run = options->one_release_per_run};
     struct text authorities;
     arena_init(&init.arena, INIT_ARENA_BYTES_MAX);
     REQUIRE(text_is_name(options->party), INVALID, "vault.init.party");

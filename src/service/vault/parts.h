@@ -61,6 +61,7 @@ struct vault {
     struct text listen;
     struct text tenant;
     bool emulate_hsm_kinds;
+    bool one_release_per_run;
     struct vault_alias aliases[2];
     struct state *state;
     struct issuer *issuer;

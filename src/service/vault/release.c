@@ -4,6 +4,7 @@
 #include "service/vault/record.h"
 #include "service/vault/release_answer.h"
 #include "service/vault/release_log.h"
+#include "service/vault/release_once.h"
 #include "service/vault/request.h"
 
 /* What is known of a release while it is being judged. */
@@ -111,6 +112,9 @@ static fallible take_material(struct release *release, struct secret *out)
     bool same_policy = json_equal(json_object_get(now.json, "release_policy"),
                                   json_object_get(release->record.json, "release_policy"));
     REQUIRE(same_policy, CONFLICT, "vault.release.policy_changed");
+    if (release->vault->one_release_per_run) {
+        TRY(release_once(&transaction, arena, &now, release->claims));
+    }
     TRY(key_record_material(&transaction, arena, &now, out));
     TRY(release_log_add(&transaction, arena, release->vault, release->request, &now, release->issuer,
                         release->claims));

@@ -145,8 +145,8 @@ static fallible copy_member(struct vault *vault, const json_t *config, const cha
 
 static fallible read_config(struct vault *vault)
 {
-    static const char *const members[] = {"type", "party", "url", "listen", "tenant", "emulate_hsm_kinds",
-                                          NULL};
+    static const char *const members[] = {
+        "type", "party", "url", "listen", "tenant", "emulate_hsm_kinds", "one_release_per_run", NULL};
     scoped_json *config = NULL;
     struct text path;
     struct text type;
@@ -161,6 +161,9 @@ static fallible read_config(struct vault *vault)
     TRY(copy_member(vault, config, "listen", &vault->listen));
     TRY(copy_member(vault, config, "tenant", &vault->tenant));
     TRY(json_get_bool(config, "emulate_hsm_kinds", &vault->emulate_hsm_kinds));
+    if (json_has(config, "one_release_per_run")) {
+        TRY(json_get_bool(config, "one_release_per_run", &vault->one_release_per_run));
+    }
     TRY(url_parse(&vault->arena, vault->url, &url));
     vault->host = url.host;
     return OK;

@@ -24,8 +24,9 @@ struct vault;
 struct vault_init_options {
     struct text folder;
     struct text party;
-    struct text url;    /* https://HOST[:PORT] */
-    struct text listen; /* ADDR:PORT, or empty: loopback, the port of the URL */
+    struct text url;          /* https://HOST[:PORT] */
+    struct text listen;       /* ADDR:PORT, or empty: loopback, the port of the URL */
+    bool one_release_per_run; /* a run request opens each key to one attempt (release_once.h) */
 };
 
 /* Makes the folder, keys, certificate, clients and files. Where the URL has no port it gets that of `listen`,
