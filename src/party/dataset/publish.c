@@ -48,6 +48,7 @@ static fallible make_policy(struct arena *arena, struct text dataset, const stru
     struct policy policy = {
         .dataset = dataset,
         .owner = document_dataset_owner(dataset),
+        .has_data = !rules->is_refreshed,
         .data = *data,
         .mode = POLICY_MODE_APPROVED,
         .entity = rules->entity,

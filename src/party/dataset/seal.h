@@ -27,6 +27,7 @@ struct dataset_rules {
         *readable; /* columns that approved templates may read, the entity's among them; none: all */
     size_t readable_count;
     uint64_t max_rows; /* of a result; 0: DATASET_MAX_ROWS_DEFAULT */
+    bool is_refreshed; /* the policy names no data, so that it holds for later versions too */
     bool has_valid;
     int64_t valid_from;
     int64_t valid_until;

@@ -2,96 +2,25 @@
 
 /* --- parsing ------------------------------------------------------------------------------------- */
 
-static fallible text_of_document(struct arena *arena, const json_t *value, struct bytes *out)
+static fallible read_one(struct arena *arena, const json_t *value, const struct document_kind *kind,
+                         void *out)
 {
     struct text text;
     REQUIRE(json_is_object(value), INVALID, "bundle.document.form");
     TRY(json_encode_text(arena, value, &text));
-    *out = bytes_of_text(text);
-    return OK;
+    return document_parse(arena, bytes_of_text(text), kind, out);
 }
 
-static fallible place_manifest(struct arena *arena, struct bytes document, struct bundle *bundle)
-{
-    scoped_manifest manifest = {0};
-    TRY(manifest_parse(arena, document, &manifest));
-    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
-        if (!digest_equal(&bundle->contract.datasets[i].manifest, &manifest.document.digest)) {
-            continue;
-        }
-        REQUIRE(bundle->manifests[i].part_count == 0, INVALID, "bundle.manifest.duplicate");
-        bundle->manifests[i] = manifest;
-        manifest = (struct manifest){0};
-        return OK;
-    }
-    return FAIL(INVALID, "bundle.manifest.unknown");
-}
-
-static fallible place_policy(struct arena *arena, struct bytes document, struct bundle *bundle)
-{
-    scoped_policy policy = {0};
-    TRY(policy_parse(arena, document, &policy));
-    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
-        if (!digest_equal(&bundle->contract.datasets[i].policy, &policy.document.digest)) {
-            continue;
-        }
-        REQUIRE(bundle->policies[i].mode == POLICY_MODE_NONE, INVALID, "bundle.policy.duplicate");
-        bundle->policies[i] = policy;
-        policy = (struct policy){0};
-        return OK;
-    }
-    return FAIL(INVALID, "bundle.policy.unknown");
-}
-
-/* By the owner's name only: whether it is the right grant, `grant_verify` decides. */
-static fallible place_grant(struct arena *arena, struct bytes document, struct bundle *bundle)
-{
-    scoped_grant grant = {0};
-    TRY(grant_parse(arena, document, &grant));
-    for (size_t i = 0; i < bundle->grant_count; i++) {
-        if (!text_equal(bundle->contract.parties[bundle->grant_owner[i]].name, grant.owner)) {
-            continue;
-        }
-        REQUIRE(bundle->grants[i].key_count == 0, INVALID, "bundle.grant.duplicate");
-        bundle->grants[i] = grant;
-        grant = (struct grant){0};
-        return OK;
-    }
-    return FAIL(INVALID, "bundle.grant.unknown");
-}
-
-static fallible place_all(struct arena *arena, const json_t *object, const char *member, size_t max,
-                          fallible (*place)(struct arena *, struct bytes, struct bundle *),
-                          struct bundle *bundle)
+/* Exactly `count` documents, in the order in which the contract speaks of them. */
+static fallible read_list(struct arena *arena, const json_t *object, const char *member, size_t count,
+                          const struct document_kind *kind, void *out)
 {
     json_t *array;
-    size_t count;
-    TRY(document_get_array(object, member, 0, max, &array, &count));
+    TRY(document_get_array(object, member, count, count, &array, &count));
     for (size_t i = 0; i < count; i++) {
-        struct bytes document;
-        TRY(document_within(arena, text_of_document(arena, json_array_get(array, i), &document), "%s[%zu]",
-                            member, i));
-        TRY(document_within(arena, place(arena, document, bundle), "%s[%zu]", member, i));
-    }
-    return OK;
-}
-
-static fallible refuse_missing(const struct bundle *bundle)
-{
-    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
-        const char *where = bundle->contract.datasets[i].dataset.data;
-        if (bundle->manifests[i].part_count == 0) {
-            return FAIL_AT(INVALID, "bundle.manifest.missing", where);
-        }
-        if (bundle->policies[i].mode == POLICY_MODE_NONE) {
-            return FAIL_AT(INVALID, "bundle.policy.missing", where);
-        }
-    }
-    for (size_t i = 0; i < bundle->grant_count; i++) {
-        if (bundle->grants[i].key_count == 0) {
-            return FAIL_AT(INVALID, "bundle.grant.missing",
-                           bundle->contract.parties[bundle->grant_owner[i]].name.data);
-        }
+        char *record = (char *)out + i * kind->record_bytes;
+        TRY(document_within(arena, read_one(arena, json_array_get(array, i), kind, record), "%s[%zu]", member,
+                            i));
     }
     return OK;
 }
@@ -99,39 +28,40 @@ static fallible refuse_missing(const struct bundle *bundle)
 static fallible read_contract(struct arena *arena, const json_t *object, struct bundle *bundle)
 {
     json_t *value;
-    struct bytes document;
+    struct text text;
     TRY(json_get_object(object, "contract", &value));
-    TRY(text_of_document(arena, value, &document));
-    TRY(document_within(arena, contract_parse(arena, document, &bundle->contract), "contract"));
+    TRY(json_encode_text(arena, value, &text));
+    TRY(document_within(arena, contract_parse(arena, bytes_of_text(text), &bundle->contract), "contract"));
     for (size_t i = 0; i < bundle->contract.party_count; i++) {
         if (bundle->contract.parties[i].is_owner) {
             bundle->grant_owner[bundle->grant_count++] = i;
         }
     }
-    return OK;
-}
-
-static fallible read_run_request(struct arena *arena, const json_t *object, struct bundle *bundle)
-{
-    bundle->has_run_request = json_has(object, "run_request");
-    if (!bundle->has_run_request) {
-        return OK;
+    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
+        bundle->key_update_count += bundle->contract.datasets[i].is_refreshed;
     }
-    json_t *value;
-    struct bytes document;
-    TRY(json_get_object(object, "run_request", &value));
-    TRY(text_of_document(arena, value, &document));
-    return document_within(arena, run_request_parse(arena, document, &bundle->run_request), "run_request");
+    return OK;
 }
 
 static fallible read_bundle(struct arena *arena, const json_t *object, struct bundle *bundle)
 {
     TRY(read_contract(arena, object, bundle));
-    TRY(place_all(arena, object, "manifests", CONTRACT_DATASETS_MAX, place_manifest, bundle));
-    TRY(place_all(arena, object, "policies", CONTRACT_DATASETS_MAX, place_policy, bundle));
-    TRY(place_all(arena, object, "grants", CONTRACT_PARTIES_MAX, place_grant, bundle));
-    TRY(refuse_missing(bundle));
-    return read_run_request(arena, object, bundle);
+    size_t datasets = bundle->contract.dataset_count;
+    TRY(read_list(arena, object, "manifests", datasets, &manifest_kind, bundle->manifests));
+    TRY(read_list(arena, object, "policies", datasets, &policy_kind, bundle->policies));
+    TRY(read_list(arena, object, "grants", bundle->grant_count, &grant_kind, bundle->grants));
+    if (bundle->key_update_count > 0) {
+        TRY(read_list(arena, object, "key_updates", bundle->key_update_count, &key_update_kind,
+                      bundle->key_updates));
+    } else if (json_has(object, "key_updates")) {
+        return FAIL_AT(INVALID, "bundle.key_updates.unexpected", "key_updates");
+    }
+    bundle->has_run_request = json_has(object, "run_request");
+    return !bundle->has_run_request ? OK
+                                    : document_within(arena,
+                                                      read_one(arena, json_object_get(object, "run_request"),
+                                                               &run_request_kind, &bundle->run_request),
+                                                      "run_request");
 }
 
 fallible bundle_parse(struct arena *arena, const json_t *untrusted_object, struct bundle *out)
@@ -149,6 +79,7 @@ void bundle_release(struct bundle *bundle)
     for (size_t i = 0; i < CONTRACT_DATASETS_MAX; i++) {
         manifest_release(&bundle->manifests[i]);
         policy_release(&bundle->policies[i]);
+        key_update_release(&bundle->key_updates[i]);
     }
     for (size_t i = 0; i < CONTRACT_PARTIES_MAX; i++) {
         grant_release(&bundle->grants[i]);
@@ -160,12 +91,14 @@ void bundle_release(struct bundle *bundle)
 
 /* --- judging ------------------------------------------------------------------------------------- */
 
-static fallible check_pins(const struct contract *contract, size_t index, const struct manifest *manifest,
-                           const struct policy *policy)
+/* Pinned data has a policy that names it; refreshed data one that names none and holds for every version. */
+static fallible check_pins(struct arena *arena, const struct contract *contract, size_t index,
+                           const struct manifest *manifest, const struct policy *policy)
 {
     const struct contract_dataset *dataset = &contract->datasets[index];
     const struct contract_party *owner = &contract->parties[dataset->owner];
-    REQUIRE(digest_equal(&manifest->document.digest, &dataset->manifest), UNTRUSTED,
+    bool refreshed = dataset->is_refreshed;
+    REQUIRE(refreshed || digest_equal(&manifest->document.digest, &dataset->manifest), UNTRUSTED,
             "bundle.manifest.digest");
     REQUIRE(digest_equal(&policy->document.digest, &dataset->policy), UNTRUSTED, "bundle.policy.digest");
     TRY(manifest_verify(manifest, &owner->signing));
@@ -173,8 +106,13 @@ static fallible check_pins(const struct contract *contract, size_t index, const 
     REQUIRE(text_equal(manifest->dataset, dataset->dataset), UNTRUSTED, "bundle.manifest.dataset");
     REQUIRE(text_equal(policy->dataset, dataset->dataset), UNTRUSTED, "bundle.policy.dataset");
     REQUIRE(digest_equal(&manifest->policy, &dataset->policy), UNTRUSTED, "bundle.manifest.policy");
-    REQUIRE(digest_equal(&policy->data, &manifest->data), UNTRUSTED, "bundle.policy.data");
+    REQUIRE(policy->has_data != refreshed && (refreshed || digest_equal(&policy->data, &manifest->data)),
+            UNTRUSTED, "bundle.policy.data");
     REQUIRE(policy_entity_equal(&policy->entity, &dataset->entity), UNTRUSTED, "bundle.policy.entity");
+    struct digest schema;
+    TRY(manifest_schema_digest(arena, manifest, &schema));
+    REQUIRE(!refreshed || digest_equal(&schema, &dataset->schema), UNTRUSTED, "bundle.manifest.schema");
+    REQUIRE(!refreshed || manifest->version >= dataset->version, DENIED, "bundle.manifest.version");
     return OK;
 }
 
@@ -223,7 +161,7 @@ static fallible check_query(struct arena *arena, const struct contract_query *qu
 static fallible check_dataset(struct arena *arena, const struct contract *contract, size_t index,
                               const struct manifest *manifest, const struct policy *policy)
 {
-    TRY(check_pins(contract, index, manifest, policy));
+    TRY(check_pins(arena, contract, index, manifest, policy));
     TRY(check_policy_columns(arena, manifest, policy));
     for (size_t i = 0; i < contract->query_count; i++) {
         TRY(document_within(arena, check_query(arena, &contract->queries[i], index, manifest, policy),
@@ -240,7 +178,8 @@ fallible bundle_check_dataset(struct arena *arena, const struct contract *contra
                            TEXT_ARGS(contract->datasets[index].dataset));
 }
 
-static fallible check_grant_versions(const struct bundle *bundle, const struct grant *grant)
+/* The keys of pinned data: of the very versions that the contract pins. */
+static fallible take_granted_keys(struct bundle *bundle, const struct grant *grant)
 {
     for (size_t i = 0; i < grant->key_count; i++) {
         size_t dataset;
@@ -248,7 +187,50 @@ static fallible check_grant_versions(const struct bundle *bundle, const struct g
         if (grant->keys[i].version != bundle->manifests[dataset].version) {
             return FAIL_AT(DENIED, "bundle.grant.version", bundle->contract.datasets[dataset].dataset.data);
         }
+        bundle->wrapped[dataset] = grant->keys[i].wrapped;
     }
+    return OK;
+}
+
+/* The keys of refreshed data: what the owner signed about the very manifest that is here. */
+static fallible take_updated_key(struct bundle *bundle, size_t dataset, const struct key_update *update)
+{
+    const struct manifest *manifest = &bundle->manifests[dataset];
+    TRY(key_update_verify(update, &bundle->contract, dataset));
+    bool same =
+        digest_equal(&update->manifest, &manifest->document.digest) && update->version == manifest->version;
+    REQUIRE(same, UNTRUSTED, "bundle.key_update.manifest");
+    bundle->wrapped[dataset] = update->wrapped;
+    return OK;
+}
+
+static fallible take_updated_keys(struct arena *arena, struct bundle *bundle)
+{
+    const struct key_update *next = bundle->key_updates;
+    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
+        if (bundle->contract.datasets[i].is_refreshed) {
+            TRY(document_within(arena, take_updated_key(bundle, i, next++), "%.*s",
+                                TEXT_ARGS(bundle->contract.datasets[i].dataset)));
+        }
+    }
+    return OK;
+}
+
+/* The querier, not the host, says which version of refreshed data the run is about. */
+static fallible check_versions_asked(const struct bundle *bundle)
+{
+    const struct contract_query *query = &bundle->contract.queries[bundle->query];
+    size_t asked = 0;
+    for (size_t i = 0; i < query->read_count; i++) {
+        size_t dataset = query->reads[i].dataset;
+        const struct contract_dataset *row = &bundle->contract.datasets[dataset];
+        if (row->is_refreshed) {
+            TRY(run_request_check_manifest(&bundle->run_request, row->table,
+                                           &bundle->manifests[dataset].document.digest));
+            asked++;
+        }
+    }
+    REQUIRE(asked == bundle->run_request.manifest_count, INVALID, "run.manifest.unknown");
     return OK;
 }
 
@@ -259,13 +241,19 @@ static fallible verify_below_contract(struct arena *arena, struct bundle *bundle
         TRY(bundle_check_dataset(arena, contract, i, &bundle->manifests[i], &bundle->policies[i]));
     }
     for (size_t i = 0; i < bundle->grant_count; i++) {
+        struct text owner = contract->parties[bundle->grant_owner[i]].name;
+        if (!text_equal(bundle->grants[i].owner, owner)) {
+            return FAIL_AT(INVALID, "bundle.grant.owner", owner.data);
+        }
         TRY(grant_verify(&bundle->grants[i], contract));
-        TRY(check_grant_versions(bundle, &bundle->grants[i]));
+        TRY(take_granted_keys(bundle, &bundle->grants[i]));
     }
-    if (bundle->has_run_request) {
-        TRY(run_request_verify(arena, &bundle->run_request, contract, &bundle->query));
+    TRY(take_updated_keys(arena, bundle));
+    if (!bundle->has_run_request) {
+        return OK;
     }
-    return OK;
+    TRY(run_request_verify(arena, &bundle->run_request, contract, &bundle->query));
+    return check_versions_asked(bundle);
 }
 
 fallible bundle_verify(struct arena *arena, struct bundle *bundle, const struct contract_known_party known[],

@@ -3,9 +3,6 @@
 #include "base/encode.h"
 #include "contract/contract_query.h"
 
-static const char *const members[] = {"type",      "title",    "salt",       "parties", "datasets",
-                                      "queries",   "queriers", "recipients", "tee",     "authorities",
-                                      "residency", "loading",  "valid",      NULL};
 static const char *const header_members[] = {"explain", "grant", NULL};
 
 /* A family that a room runs on is one row here; `sgx` is known so that its refusal can say why. */
@@ -52,19 +49,18 @@ static fallible refuse_shared_key(const struct contract *contract, size_t index)
 /* While an array is read, the first row with a name is that name's own unless the name stands there twice. */
 static fallible read_party(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const party_members[] = {"name", "signing", "result", NULL};
+    static const struct document_member members[] = {MEMBER(contract_party, NAME, name),
+                                                     MEMBER(contract_party, KEY, signing),
+                                                     MEMBER(contract_party, KEY, result),
+                                                     {0}};
     struct contract *contract = self;
     struct contract_party *party = &contract->parties[index];
     size_t first;
-    TRY(json_only(arena, row, party_members));
-    TRY(document_get_name(row, "name", &party->name));
-    TRY(document_keep(arena, &party->name));
+    TRY(document_read(arena, row, members, party));
     TRY(contract_find_party(contract, party->name, &first));
     if (first != index) {
         return FAIL_AT(INVALID, "contract.party.duplicate", "name");
     }
-    TRY(document_get_key(arena, row, "signing", &party->signing));
-    TRY(document_get_key(arena, row, "result", &party->result));
     TRY(key_thumbprint(&party->signing, &party->fingerprint));
     return refuse_shared_key(contract, index);
 }
@@ -73,27 +69,48 @@ static fallible read_owner(const json_t *row, const char *member, const struct c
                            size_t *out)
 {
     struct text name;
-    TRY(document_get_name(row, member, &name));
+    TRY(json_get_text(row, member, &name));
     if (!result_is_ok(contract_find_party(contract, name, out))) {
         return FAIL_AT(INVALID, "contract.party.unknown", member);
     }
     return OK;
 }
 
+/* Exactly one of the two forms of a pin. */
+static fallible read_pin(struct arena *arena, const json_t *row, struct contract_dataset *dataset)
+{
+    static const struct document_member members[] = {
+        MEMBER(contract_dataset, DIGEST, schema),
+        MEMBER_WITHIN(contract_dataset, COUNT, version, 1, INT32_MAX),
+        {0}};
+    dataset->is_refreshed = json_has(row, "refreshed");
+    if (dataset->is_refreshed == json_has(row, "manifest")) {
+        return FAIL_AT(INVALID, "contract.dataset.pin", "manifest");
+    }
+    return !dataset->is_refreshed
+               ? document_get_digest(row, "manifest", &dataset->manifest)
+               : document_within(arena,
+                                 document_read(arena, json_object_get(row, "refreshed"), members, dataset),
+                                 "refreshed");
+}
+
 static fallible read_dataset(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const dataset_members[] = {"table",  "dataset", "owner",        "manifest",
-                                                  "policy", "entity",  "min_entities", NULL};
+    static const struct document_member members[] = {MEMBER(contract_dataset, NAME, table),
+                                                     MEMBER(contract_dataset, DATASET, dataset),
+                                                     MEMBER(contract_dataset, DIGEST, policy),
+                                                     MEMBER_OTHER("owner"),
+                                                     MEMBER_OTHER("manifest"),
+                                                     MEMBER_OTHER("refreshed"),
+                                                     MEMBER_OTHER("entity"),
+                                                     MEMBER_OTHER("min_entities"),
+                                                     {0}};
     struct contract *contract = self;
     struct contract_dataset *dataset = &contract->datasets[index];
-    struct text owner;
     size_t first;
-    TRY(json_only(arena, row, dataset_members));
-    TRY(document_get_name(row, "table", &dataset->table));
-    TRY(document_get_owned(row, &dataset->dataset, &owner));
-    TRY(document_keep(arena, &dataset->table));
-    TRY(document_keep(arena, &dataset->dataset));
+    TRY(document_read(arena, row, members, dataset));
     TRY(read_owner(row, "owner", contract, &dataset->owner));
+    TRY(document_check_owner(dataset->dataset, contract->parties[dataset->owner].name));
     contract->parties[dataset->owner].is_owner = true;
     TRY(contract_find_table(contract, dataset->table, &first));
     if (first != index) {
@@ -103,8 +120,7 @@ static fallible read_dataset(struct arena *arena, const json_t *row, void *self,
     if (first != index) {
         return FAIL_AT(INVALID, "contract.dataset.duplicate", "dataset");
     }
-    TRY(document_get_digest(row, "manifest", &dataset->manifest));
-    TRY(document_get_digest(row, "policy", &dataset->policy));
+    TRY(read_pin(arena, row, dataset));
     return policy_entity_read(arena, row, row, &dataset->entity);
 }
 
@@ -133,12 +149,12 @@ static fallible read_party_set(struct arena *arena, const struct contract *contr
 
 static fallible read_tee(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const tee_members[] = {"type", "measurement", "root", NULL};
+    static const struct document_member members[] = {
+        MEMBER(contract_tee, TEXT, type), MEMBER_OTHER("measurement"), MEMBER_OTHER("root"), {0}};
     struct contract *contract = self;
     struct contract_tee *tee = &contract->tees[index];
     struct text measurement;
-    TRY(json_only(arena, row, tee_members));
-    TRY(json_get_text(row, "type", &tee->type));
+    TRY(document_read(arena, row, members, tee));
     TRY(document_within(arena, contract_family_find(tee->type, &tee->family), "type"));
     TRY(json_get_text(row, "measurement", &measurement));
     TRY(document_within(arena, decode_hex(arena, measurement, &tee->measurement), "measurement"));
@@ -169,7 +185,7 @@ static fallible refuse_simulated_among_others(const struct contract *contract)
     return OK;
 }
 
-static fallible read_pin(struct arena *arena, const json_t *value, void *self, size_t index)
+static fallible read_authority_key(struct arena *arena, const json_t *value, void *self, size_t index)
 {
     (void)arena;
     struct digest *key = &((struct contract_authority *)self)->keys[index];
@@ -182,20 +198,20 @@ static fallible read_pin(struct arena *arena, const json_t *value, void *self, s
 
 static fallible read_authority(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const authority_members[] = {"party", "issuer", "keys", "policy_hash", NULL};
+    static const struct document_member members[] = {MEMBER_OTHER("party"),
+                                                     MEMBER(contract_authority, URL, issuer),
+                                                     MEMBER_ROWS(contract_authority, "keys", keys, key_count,
+                                                                 1, CONTRACT_AUTHORITY_KEYS_MAX,
+                                                                 read_authority_key),
+                                                     MEMBER(contract_authority, HASH, policy_hash),
+                                                     {0}};
     const struct contract *contract = self;
     struct contract_authority *authority = &contract->authorities[index];
-    struct bytes policy_hash;
-    TRY(json_only(arena, row, authority_members));
+    TRY(document_read(arena, row, members, authority));
     TRY(read_owner(row, "party", contract, &authority->party));
     if (!contract->parties[authority->party].is_owner) {
         return FAIL_AT(INVALID, "contract.authority.not_an_owner", "party");
     }
-    TRY(document_get_url(row, "issuer", &authority->issuer));
-    TRY(DOCUMENT_ROWS(arena, row, "keys", 1, CONTRACT_AUTHORITY_KEYS_MAX, read_pin, authority,
-                      &authority->keys, &authority->key_count));
-    TRY(document_get_fixed(arena, row, "policy_hash", DIGEST_BYTES, &policy_hash));
-    memcpy(authority->policy_hash.octets, policy_hash.data, DIGEST_BYTES);
     for (size_t i = 0; i < index; i++) {
         bool same = contract->authorities[i].party == authority->party &&
                     text_equal(contract->authorities[i].issuer, authority->issuer);
@@ -236,49 +252,35 @@ static fallible read_region(struct arena *arena, const json_t *value, void *self
 
 static fallible read_valid(struct arena *arena, struct contract *contract)
 {
-    static const char *const valid_members[] = {"from", "until", NULL};
-    json_t *valid;
-    TRY(json_get_object(contract->document.content, "valid", &valid));
-    TRY(document_within(arena, json_only(arena, valid, valid_members), "valid"));
-    TRY(document_within(arena, json_get_time(valid, "from", &contract->valid_from), "valid"));
-    TRY(document_within(arena, json_get_time(valid, "until", &contract->valid_until), "valid"));
+    static const struct document_member members[] = {
+        {.name = "from", .form = DOCUMENT_TIME, .at = offsetof(struct contract, valid_from)},
+        {.name = "until", .form = DOCUMENT_TIME, .at = offsetof(struct contract, valid_until)},
+        {0}};
+    TRY(document_within(
+        arena, document_read(arena, json_object_get(contract->document.content, "valid"), members, contract),
+        "valid"));
     if (contract->valid_from >= contract->valid_until) {
         return FAIL_AT(INVALID, "contract.valid", "valid");
     }
     return OK;
 }
 
-static fallible read_contract(struct arena *arena, struct contract *contract)
-{
-    const json_t *content = contract->document.content;
-    struct text loading;
-    TRY(json_get_text(content, "title", &contract->title));
-    if (!is_line(contract->title, CONTRACT_TITLE_BYTES_MAX)) {
-        return FAIL_AT(INVALID, "contract.title", "title");
-    }
-    TRY(document_get_fixed(arena, content, "salt", CONTRACT_SALT_BYTES, &contract->salt));
-    TRY(json_get_text(content, "loading", &loading));
-    if (!text_is(loading, "all")) {
-        return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
-    }
-    TRY(DOCUMENT_ROWS(arena, content, "parties", 1, CONTRACT_PARTIES_MAX, read_party, contract,
-                      &contract->parties, &contract->party_count));
-    TRY(DOCUMENT_ROWS(arena, content, "datasets", 1, CONTRACT_DATASETS_MAX, read_dataset, contract,
-                      &contract->datasets, &contract->dataset_count));
-    TRY(DOCUMENT_ROWS(arena, content, "queries", 1, CONTRACT_QUERIES_MAX, contract_query_read, contract,
-                      &contract->queries, &contract->query_count));
-    TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
-    TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
-    TRY(DOCUMENT_ROWS(arena, content, "tee", 1, CONTRACT_TEES_MAX, read_tee, contract, &contract->tees,
-                      &contract->tee_count));
-    TRY(refuse_simulated_among_others(contract));
-    TRY(DOCUMENT_ROWS(arena, content, "authorities", 1, CONTRACT_AUTHORITIES_MAX, read_authority, contract,
-                      &contract->authorities, &contract->authority_count));
-    TRY(require_every_owner(contract));
-    TRY(DOCUMENT_ROWS(arena, content, "residency", 0, CONTRACT_RESIDENCY_MAX, read_region, contract,
-                      &contract->residency, &contract->residency_count));
-    return read_valid(arena, contract);
-}
+static const struct document_member contract_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(contract, TEXT, title),
+    MEMBER_WITHIN(contract, OCTETS, salt, CONTRACT_SALT_BYTES, CONTRACT_SALT_BYTES),
+    MEMBER_OTHER("loading"),
+    MEMBER_ROWS(contract, "parties", parties, party_count, 1, CONTRACT_PARTIES_MAX, read_party),
+    MEMBER_ROWS(contract, "datasets", datasets, dataset_count, 1, CONTRACT_DATASETS_MAX, read_dataset),
+    MEMBER_ROWS(contract, "queries", queries, query_count, 1, CONTRACT_QUERIES_MAX, contract_query_read),
+    MEMBER_OTHER("queriers"),
+    MEMBER_OTHER("recipients"),
+    MEMBER_ROWS(contract, "tee", tees, tee_count, 1, CONTRACT_TEES_MAX, read_tee),
+    MEMBER_ROWS(contract, "authorities", authorities, authority_count, 1, CONTRACT_AUTHORITIES_MAX,
+                read_authority),
+    MEMBER_ROWS(contract, "residency", residency, residency_count, 0, CONTRACT_RESIDENCY_MAX, read_region),
+    MEMBER_OTHER("valid"),
+    {0}};
 
 /* What the signatures' headers say, by party. Whether they hold is `contract_verify`'s question. */
 static fallible read_signatures(struct contract *contract)
@@ -299,26 +301,42 @@ static fallible read_signatures(struct contract *contract)
     return OK;
 }
 
+static fallible complete(struct arena *arena, void *record)
+{
+    struct contract *contract = record;
+    struct text loading;
+    if (!is_line(contract->title, CONTRACT_TITLE_BYTES_MAX)) {
+        return FAIL_AT(INVALID, "contract.title", "title");
+    }
+    TRY(json_get_text(contract->document.content, "loading", &loading));
+    if (!text_is(loading, "all")) {
+        return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
+    }
+    TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
+    TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
+    TRY(refuse_simulated_among_others(contract));
+    TRY(require_every_owner(contract));
+    TRY(read_valid(arena, contract));
+    return read_signatures(contract);
+}
+
+static void release(void *contract)
+{
+    contract_release(contract);
+}
+
+static const struct document_kind kind = {
+    CONTRACT_TYP, "contract/1", header_members, contract_members, sizeof(struct contract), complete, release,
+};
+
 fallible contract_parse(struct arena *arena, struct bytes untrusted_bytes, struct contract *out)
 {
-    scoped_contract contract = {0};
-    TRY(document_parse(arena, untrusted_bytes, CONTRACT_TYP, header_members, "contract/1", members,
-                       &contract.document));
-    TRY(read_contract(arena, &contract));
-    TRY(read_signatures(&contract));
-    *out = contract;
-    contract = (struct contract){0};
-    return OK;
+    return document_parse(arena, untrusted_bytes, &kind, out);
 }
 
 fallible contract_parse_payload(struct arena *arena, struct bytes untrusted_payload, struct contract *out)
 {
-    scoped_contract contract = {0};
-    TRY(document_parse_payload(arena, untrusted_payload, "contract/1", members, &contract.document));
-    TRY(read_contract(arena, &contract));
-    *out = contract;
-    contract = (struct contract){0};
-    return OK;
+    return document_parse_payload(arena, untrusted_payload, &kind, out);
 }
 
 void contract_release(struct contract *contract)

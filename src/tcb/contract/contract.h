@@ -47,8 +47,11 @@ struct contract_party {
 struct contract_dataset {
     struct text table;
     struct text dataset;
-    size_t owner; /* index of the party */
-    struct digest manifest;
+    size_t owner;           /* index of the party */
+    bool is_refreshed;      /* else `manifest` pins the very data */
+    struct digest manifest; /* or {0} */
+    struct digest schema;   /* of data that is refreshed: names and types of its columns */
+    uint64_t version;       /* and the least version */
     struct digest policy;
     struct policy_entity entity; /* repeated from the policy so that the explain text can say it */
 };

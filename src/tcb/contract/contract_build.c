@@ -22,6 +22,17 @@ static fallible name_of(const struct contract *contract, size_t party, struct te
     return OK;
 }
 
+static fallible build_pin(const struct contract_dataset *dataset, json_t *row)
+{
+    json_t *refreshed;
+    if (!dataset->is_refreshed) {
+        return document_set_digest(row, "manifest", &dataset->manifest);
+    }
+    TRY(document_set_object(row, "refreshed", &refreshed));
+    TRY(document_set_digest(refreshed, "schema", &dataset->schema));
+    return json_set_i64(refreshed, "version", (int64_t)dataset->version);
+}
+
 static fallible build_datasets(const struct contract *contract, json_t *object)
 {
     json_t *array;
@@ -35,7 +46,7 @@ static fallible build_datasets(const struct contract *contract, json_t *object)
         TRY(json_set_text(row, "table", dataset->table));
         TRY(json_set_text(row, "dataset", dataset->dataset));
         TRY(json_set_text(row, "owner", owner));
-        TRY(document_set_digest(row, "manifest", &dataset->manifest));
+        TRY(build_pin(dataset, row));
         TRY(document_set_digest(row, "policy", &dataset->policy));
         TRY(policy_entity_build(&dataset->entity, row, row));
     }

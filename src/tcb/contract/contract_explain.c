@@ -76,6 +76,19 @@ static fallible say_entity(struct page page, const struct contract_dataset *data
         TEXT_ARGS(dataset->entity.namespace), (unsigned long long)dataset->entity.min_entities);
 }
 
+static fallible say_refreshed(struct page page, const struct contract_dataset *dataset)
+{
+    TRY(buffer_printf(page.out,
+                      "    *** ITS ROWS ARE NOT FIXED. *** Its owner may replace them at any time while the "
+                      "contract is\n    valid, and nobody signs again: any version from %llu on counts that "
+                      "has the owner's signature,\n    the same columns and the same policy. Who asks names "
+                      "the version, and the receipt says which it\n    was. Answers from two versions can be "
+                      "compared: a difference between them may be about fewer\n    entities than any "
+                      "minimum here. An owner who also asks can choose rows to that end.\n",
+                      (unsigned long long)dataset->version));
+    return say_digest(page, "    columns ", &dataset->schema);
+}
+
 static fallible say_datasets(struct page page, const struct contract *contract)
 {
     TRY(buffer_add_text(page.out, TEXT("\nWHO BRINGS WHAT\n")));
@@ -84,7 +97,8 @@ static fallible say_datasets(struct page page, const struct contract *contract)
         TRY(buffer_printf(page.out, "  %.*s brings %.*s as table %.*s.\n",
                           TEXT_ARGS(contract->parties[dataset->owner].name), TEXT_ARGS(dataset->dataset),
                           TEXT_ARGS(dataset->table)));
-        TRY(say_digest(page, "    manifest", &dataset->manifest));
+        TRY(dataset->is_refreshed ? say_refreshed(page, dataset)
+                                  : say_digest(page, "    manifest", &dataset->manifest));
         TRY(say_digest(page, "    policy  ", &dataset->policy));
         TRY(say_entity(page, dataset));
     }

@@ -74,28 +74,32 @@ static fallible read_value(struct arena *arena, const json_t *value, void *self,
 
 static fallible read_parameter(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const members[] = {"name", "type", "public", "min", "max", "values", NULL};
+    static const struct document_member members[] = {
+        MEMBER(contract_parameter, NAME, name),
+        MEMBER_OTHER("type"),
+        {.name = "public", .form = DOCUMENT_BOOL, .at = offsetof(struct contract_parameter, is_public)},
+        MEMBER_OTHER("min"),
+        MEMBER_OTHER("max"),
+        MEMBER_OTHER("values"),
+        {0}};
     struct contract_query *query = self;
     struct contract_parameter *parameter = &query->parameters[index];
     struct text type;
     struct cell min = {0};
     struct cell max = {0};
-    TRY(json_only(arena, row, members));
-    TRY(document_get_name(row, "name", &parameter->name));
-    TRY(document_keep(arena, &parameter->name));
+    TRY(document_read(arena, row, members, parameter));
     TRY(json_get_text(row, "type", &type));
     TRY(document_within(arena, column_type_parse(type, &parameter->type), "type"));
     if (column_type_may_leave(parameter->type) != VERDICT_ALLOW) {
         return FAIL_AT(INVALID, "contract.parameter.type", "type");
     }
-    TRY(json_get_bool(row, "public", &parameter->is_public));
     TRY(read_bound(row, "min", parameter->type, &parameter->has_min, &parameter->min, &min));
     TRY(read_bound(row, "max", parameter->type, &parameter->has_max, &parameter->max, &max));
     bool empty = parameter->has_min && parameter->has_max && cell_compare(&min, &max) > 0;
     REQUIRE(!empty, INVALID, "contract.parameter.domain_empty");
     if (json_has(row, "values")) {
-        TRY(DOCUMENT_ROWS(arena, row, "values", 1, CONTRACT_VALUES_MAX, read_value, parameter,
-                          &parameter->values, &parameter->value_count));
+        TRY(document_get_rows(arena, row, "values", 1, CONTRACT_VALUES_MAX, sizeof(struct text), read_value,
+                              parameter, (void **)&parameter->values, &parameter->value_count));
     }
     bool both = parameter->value_count > 0 && (parameter->has_min || parameter->has_max);
     REQUIRE(!both, INVALID, "contract.parameter.values_and_bounds");
@@ -108,17 +112,24 @@ static fallible read_parameter(struct arena *arena, const json_t *row, void *sel
 
 fallible contract_query_read(struct arena *arena, const json_t *row, void *self, size_t index)
 {
+    static const struct document_member members[] = {
+        MEMBER(contract_query, NAME, name),
+        MEMBER(contract_query, TEXT, sql),
+        MEMBER_OTHER("reads"),
+        MEMBER_ROWS(contract_query, "parameters", parameters, parameter_count, 0, CONTRACT_PARAMETERS_MAX,
+                    read_parameter),
+        MEMBER_OTHER("output"),
+        MEMBER_WITHIN(contract_query, COUNT, max_rows, 1, POLICY_MAX_ROWS_MAX),
+        MEMBER_WITHIN(contract_query, COUNT, max_bytes, 1, CONTRACT_RESULT_BYTES_MAX),
+        MEMBER_WITHIN(contract_query, COUNT, seconds, 1, CONTRACT_SECONDS_MAX),
+        MEMBER_WITHIN(contract_query, COUNT, memory_mb, 1, CONTRACT_MEMORY_MB_MAX),
+        {0}};
     const struct contract *contract = self;
     struct contract_query *query = &contract->queries[index];
     size_t first;
-    static const char *const members[] = {"name",     "sql",       "reads",   "parameters", "output",
-                                          "max_rows", "max_bytes", "seconds", "memory_mb",  NULL};
-    TRY(json_only(arena, row, members));
-    TRY(document_get_name(row, "name", &query->name));
-    TRY(document_keep(arena, &query->name));
+    TRY(document_read(arena, row, members, query));
     TRY(contract_find_query(contract, query->name, &first));
     REQUIRE(first == index, INVALID, "contract.query.duplicate");
-    TRY(json_get_text(row, "sql", &query->sql));
     bool sql = query->sql.size >= 1 && query->sql.size <= CONTRACT_SQL_BYTES_MAX &&
                text_is_printable_utf8(query->sql);
     if (!sql) {
@@ -126,13 +137,8 @@ fallible contract_query_read(struct arena *arena, const json_t *row, void *self,
     }
     query->canonical = digest_of(bytes_of_text(query->sql));
     TRY(read_reads(arena, row, contract, query));
-    TRY(DOCUMENT_ROWS(arena, row, "parameters", 0, CONTRACT_PARAMETERS_MAX, read_parameter, query,
-                      &query->parameters, &query->parameter_count));
-    TRY(column_schema_read(arena, row, "output", CONTRACT_OUTPUT_MAX, &query->output, &query->output_count));
-    TRY(document_get_count(row, "max_rows", 1, POLICY_MAX_ROWS_MAX, &query->max_rows));
-    TRY(document_get_count(row, "max_bytes", 1, CONTRACT_RESULT_BYTES_MAX, &query->max_bytes));
-    TRY(document_get_count(row, "seconds", 1, CONTRACT_SECONDS_MAX, &query->seconds));
-    return document_get_count(row, "memory_mb", 1, CONTRACT_MEMORY_MB_MAX, &query->memory_mb);
+    return column_schema_read(arena, row, "output", CONTRACT_OUTPUT_MAX, &query->output,
+                              &query->output_count);
 }
 
 static fallible build_reads(const struct contract *contract, const struct contract_query *query, json_t *row)

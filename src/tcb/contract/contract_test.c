@@ -148,9 +148,7 @@ static const struct refusal refusals[] = {
     {{TEST_MANIFEST, 0, "/columns/1/name", "\"\""}, "column.name", "manifests[0].columns[1].name"},
     {{TEST_MANIFEST, 0, "/columns/1/name", "\"renamed\""}, "bundle.policy.column", "bureau/flights.delay"},
     {{TEST_MANIFEST, 0, "/columns/1/type", "\"INT\""}, "column.type.unknown", "manifests[0].columns[1].type"},
-    {{TEST_MANIFEST, 0, "/columns/1/element", "\"\""},
-     "manifest.element.size",
-     "manifests[0].columns[1].element"},
+    {{TEST_MANIFEST, 0, "/columns/1/element", "\"\""}, "document.size", "manifests[0].columns[1].element"},
     {{TEST_MANIFEST, 0, "/parts/1/number", "0"}, "json.member.out_of_range", "manifests[0].parts[1].number"},
     {{TEST_MANIFEST, 0, "/parts/1/size", "300000"}, "manifest.part.size", "manifests[0].parts[1].size"},
     {{TEST_MANIFEST, 0, "/parts/1/data_end", "3"},
@@ -167,7 +165,9 @@ static const struct refusal refusals[] = {
      "manifests[0].parts[1].columns[0].meta"},
     {{TEST_MANIFEST, 0, "/parts/1/groups/0", "21"}, "manifest.rows", "manifests[0].parts[1].rows"},
     {{TEST_MANIFEST, 0, "/parts/1/groups/0", "0"}, "manifest.group.rows", "manifests[0].parts[1].groups[0]"},
-    {{TEST_MANIFEST, 0, "/parts/1/groups/-", "1"}, "manifest.rows", "manifests[0].parts[1].rows"},
+    {{TEST_MANIFEST, 0, "/parts/1/groups/-", "1"},
+     "manifest.chunks.count",
+     "manifests[0].parts[1].columns[0].chunks"},
     {{TEST_MANIFEST, 0, "/parts/1/columns/0/chunks/1", NULL},
      "manifest.chunks.count",
      "manifests[0].parts[1].columns[0].chunks"},
@@ -226,6 +226,9 @@ static const struct refusal refusals[] = {
      "contract.party.key_shared",
      "contract.parties[1]"},
     {{TEST_CONTRACT, 0, "/datasets/0/owner", "\"nobody\""},
+     "contract.party.unknown",
+     "contract.datasets[0].owner"},
+    {{TEST_CONTRACT, 0, "/datasets/0/owner", "\"insurer\""},
      "document.dataset_owner",
      "contract.datasets[0].owner"},
     {{TEST_CONTRACT, 0, "/datasets/1/table", "\"flights\""},
@@ -234,8 +237,8 @@ static const struct refusal refusals[] = {
     {{TEST_CONTRACT, 0, "/datasets/1/dataset", "\"bureau/flights\""},
      "contract.dataset.duplicate",
      "contract.datasets[1].dataset"},
-    {{TEST_CONTRACT, 0, "/datasets/1/manifest", SOME_DIGEST}, "bundle.manifest.unknown", "manifests[1]"},
-    {{TEST_CONTRACT, 0, "/datasets/1/policy", SOME_DIGEST}, "bundle.policy.unknown", "policies[1]"},
+    {{TEST_CONTRACT, 0, "/datasets/1/manifest", SOME_DIGEST}, "bundle.manifest.digest", "bureau/airports"},
+    {{TEST_CONTRACT, 0, "/datasets/1/policy", SOME_DIGEST}, "bundle.policy.digest", "bureau/airports"},
     {{TEST_CONTRACT, 0, "/datasets/1/policy", "\"sha256:\""}, "digest.form", "contract.datasets[1].policy"},
     {{TEST_CONTRACT, 0, "/datasets/2/min_entities", "11"}, "bundle.policy.entity", "insurer/claims"},
     {{TEST_CONTRACT, 0, "/datasets/2/min_entities", "1"},
@@ -362,8 +365,8 @@ static const struct refusal refusals[] = {
     {{TEST_GRANT, 2, "/keys/0/version", "2"}, "bundle.grant.version", "insurer/claims"},
     {{TEST_GRANT, 1, "/keys/0", NULL}, "grant.keys", "bureau"},
     {{TEST_GRANT, 1, "/keys/0", "@/keys/1"}, "document.order", "grants[0].keys[1]"},
-    {{TEST_GRANT, 2, "/owner", "\"analyst\""}, "bundle.grant.unknown", "grants[1]"},
-    {{TEST_GRANT, 2, "/owner", "\"bureau\""}, "bundle.grant.duplicate", "grants[1]"},
+    {{TEST_GRANT, 2, "/owner", "\"analyst\""}, "bundle.grant.owner", "insurer"},
+    {{TEST_GRANT, 2, "/owner", "\"bureau\""}, "bundle.grant.owner", "insurer"},
     {{TEST_GRANT, .trick = TEST_GRANT_BY_OTHER}, "jws.signature", "insurer"},
     /* run requests */
     {{TEST_RUN, 0, "/contract", SOME_DIGEST}, "run.contract", NULL},
@@ -390,13 +393,95 @@ static const struct refusal refusals[] = {
      "run_request.sealed_parameters"},
     {{TEST_RUN, 0, "/not_after", "\"2026-11-23T20:59:59Z\""}, "run.expired", NULL},
     {{TEST_RUN, .trick = TEST_RUN_BY_OTHER}, "jws.signature", "run_request"},
+    /* data that is refreshed */
+    {{TEST_CONTRACT, 0, "/datasets/2/manifest", SOME_DIGEST, .refreshed = true},
+     "contract.dataset.pin",
+     "contract.datasets[2].manifest"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed", NULL, .refreshed = true},
+     "contract.dataset.pin",
+     "contract.datasets[2].manifest"},
+    {{TEST_CONTRACT, 0, "/datasets/2/manifest", NULL},
+     "contract.dataset.pin",
+     "contract.datasets[2].manifest"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed", "[]", .refreshed = true},
+     "json.not_object",
+     "contract.datasets[2].refreshed"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed/data", SOME_DIGEST, .refreshed = true},
+     "json.member.unknown",
+     "contract.datasets[2].refreshed.data"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed/version", "0", .refreshed = true},
+     "json.member.out_of_range",
+     "contract.datasets[2].refreshed.version"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed/schema", NULL, .refreshed = true},
+     "json.member.missing",
+     "contract.datasets[2].refreshed.schema"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed/version", "2", .refreshed = true},
+     "bundle.manifest.version",
+     "insurer/claims"},
+    {{TEST_CONTRACT, 0, "/datasets/2/refreshed/schema", SOME_DIGEST, .refreshed = true},
+     "bundle.manifest.schema",
+     "insurer/claims"},
+    {{TEST_MANIFEST, 2, "/columns/1/type", "\"DECIMAL(13,2)\"", .refreshed = true},
+     "bundle.manifest.schema",
+     "insurer/claims"},
+    {{TEST_MANIFEST, 2, "/policy", SOME_DIGEST, .refreshed = true},
+     "bundle.manifest.policy",
+     "insurer/claims"},
+    {{TEST_CONTRACT, 0, "/datasets/2/policy", SOME_DIGEST, .refreshed = true},
+     "bundle.policy.digest",
+     "insurer/claims"},
+    {{TEST_POLICY, 2, "/data", SOME_DIGEST, .refreshed = true}, "bundle.policy.data", "insurer/claims"},
+    {{TEST_POLICY, 2, "/data", NULL}, "bundle.policy.data", "insurer/claims"},
+    {{TEST_MANIFEST, .trick = TEST_MANIFEST_BY_OTHER, .refreshed = true}, "jws.signature", "insurer/claims"},
+    {{TEST_POLICY, .trick = TEST_POLICY_BY_OTHER, .refreshed = true}, "jws.signature", "insurer/claims"},
+    {{TEST_GRANT, 2, "/keys/-", "{\"dataset\":\"insurer/claims\",\"version\":1,\"wrapped\":\"AAAA\"}",
+      .refreshed = true},
+     "grant.wrapped.size",
+     "grants[1].keys[0].wrapped"},
+    {{TEST_KEY_UPDATE, .trick = TEST_UPDATE_BY_OTHER, .refreshed = true}, "jws.signature", "insurer/claims"},
+    {{TEST_KEY_UPDATE, 0, "/contract", SOME_DIGEST, .refreshed = true},
+     "key_update.contract",
+     "insurer/claims"},
+    {{TEST_KEY_UPDATE, 0, "/dataset", "\"insurer/other\"", .refreshed = true},
+     "key_update.dataset",
+     "insurer/claims"},
+    {{TEST_KEY_UPDATE, 0, "/manifest", SOME_DIGEST, .refreshed = true},
+     "bundle.key_update.manifest",
+     "insurer/claims"},
+    {{TEST_KEY_UPDATE, 0, "/version", "2", .refreshed = true},
+     "bundle.key_update.manifest",
+     "insurer/claims"},
+    {{TEST_KEY_UPDATE, 0, "/version", "0", .refreshed = true},
+     "json.member.out_of_range",
+     "key_updates[0].version"},
+    {{TEST_KEY_UPDATE, 0, "/wrapped", "\"AAAA\"", .refreshed = true},
+     "grant.wrapped.size",
+     "key_updates[0].wrapped"},
+    {{TEST_KEY_UPDATE, 0, "/vault", "\"https://a\"", .refreshed = true},
+     "json.member.unknown",
+     "key_updates[0].vault"},
+    {{TEST_SIGNED, 0, "/key_updates/0", NULL, .refreshed = true}, "document.too_few", "key_updates"},
+    {{TEST_SIGNED, 0, "/key_updates/-", "@/key_updates/0", .refreshed = true},
+     "document.too_many",
+     "key_updates"},
+    {{TEST_SIGNED, 0, "/key_updates", NULL, .refreshed = true}, "json.member.missing", "key_updates"},
+    {{TEST_SIGNED, 0, "/key_updates/0", "@/grants/1", .refreshed = true}, "jws.typ", "key_updates[0]"},
+    {{TEST_RUN, 0, "/manifests", NULL, .refreshed = true}, "run.manifest.missing", "claims"},
+    {{TEST_RUN, 0, "/manifests/claims", SOME_DIGEST, .refreshed = true}, "run.manifest", "claims"},
+    {{TEST_RUN, 0, "/manifests/claims", "\"newest\"", .refreshed = true}, "run.manifest", "claims"},
+    {{TEST_RUN, 0, "/manifests/flights", SOME_DIGEST, .refreshed = true}, "run.manifest.unknown", NULL},
+    {{TEST_RUN, 0, "/manifests", "{\"claims\":" SOME_DIGEST "}"}, "run.manifest.unknown", NULL},
     /* the set */
-    {{TEST_SIGNED, 0, "/manifests/1", NULL}, "bundle.manifest.missing", "bureau/airports"},
-    {{TEST_SIGNED, 0, "/policies/2", NULL}, "bundle.policy.missing", "insurer/claims"},
-    {{TEST_SIGNED, 0, "/grants/0", NULL}, "bundle.grant.missing", "bureau"},
-    {{TEST_SIGNED, 0, "/manifests/-", "@/manifests/0"}, "bundle.manifest.duplicate", "manifests[3]"},
-    {{TEST_SIGNED, 0, "/policies/-", "@/policies/0"}, "bundle.policy.duplicate", "policies[3]"},
-    {{TEST_SIGNED, 0, "/grants/-", "@/grants/0"}, "bundle.grant.duplicate", "grants[2]"},
+    {{TEST_SIGNED, 0, "/manifests/1", NULL}, "document.too_few", "manifests"},
+    {{TEST_SIGNED, 0, "/policies/2", NULL}, "document.too_few", "policies"},
+    {{TEST_SIGNED, 0, "/grants/0", NULL}, "document.too_few", "grants"},
+    {{TEST_SIGNED, 0, "/manifests/-", "@/manifests/0"}, "document.too_many", "manifests"},
+    {{TEST_SIGNED, 0, "/policies/-", "@/policies/0"}, "document.too_many", "policies"},
+    {{TEST_SIGNED, 0, "/grants/-", "@/grants/0"}, "document.too_many", "grants"},
+    {{TEST_SIGNED, 0, "/manifests/0", "@/manifests/1"}, "bundle.manifest.digest", "bureau/flights"},
+    {{TEST_SIGNED, 0, "/policies/0", "@/policies/1"}, "bundle.policy.digest", "bureau/flights"},
+    {{TEST_SIGNED, 0, "/grants/1", "@/grants/0"}, "bundle.grant.owner", "insurer"},
+    {{TEST_SIGNED, 0, "/key_updates", "[]"}, "bundle.key_updates.unexpected", "key_updates"},
     {{TEST_SIGNED, 0, "/manifests/0", "@/policies/0"}, "jws.typ", "manifests[0]"},
     {{TEST_SIGNED, 0, "/manifests/0", "\"text\""}, "bundle.document.form", "manifests[0]"},
     {{TEST_SIGNED, 0, "/manifests/2/signatures/0/signature", "~"}, "jws.signature", "insurer/claims"},
@@ -426,7 +511,42 @@ static void single_changes_are_refused(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* What a bundle cannot show, because it puts documents where their digests say. */
+/* An owner's grant may not hold a key of its refreshed dataset: the update is the one place for it. */
+static void a_refreshed_set_is_accepted(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct test_change change = {.refreshed = true};
+    scoped_json *set = test_set_make(&arena, *state, &change);
+    scoped_bundle bundle = {0};
+    assert_ok(judge(&arena, set, &bundle, TEST_NOW));
+    assert_int_equal(bundle.key_update_count, 1);
+    assert_int_equal(bundle.wrapped[TEST_CLAIMS].data[0], 6);
+    assert_int_equal(bundle.wrapped[TEST_FLIGHTS].data[0], 5);
+    struct text explained;
+    assert_ok(contract_explain(&arena, &bundle.contract, &explained));
+    assert_non_null(strstr(explained.data, "ITS ROWS ARE NOT FIXED"));
+    struct grant_key key = {TEXT("insurer/claims"), 1, bundle.wrapped[TEST_CLAIMS]};
+    struct grant grant = bundle.grants[1];
+    grant.keys = &key;
+    grant.key_count = 1;
+    assert_why(grant_verify(&grant, &bundle.contract), DENIED, "grant.keys");
+}
+
+/* A later version of the very rows that were agreed: the same contract, another manifest and key update. */
+static void a_later_version_needs_no_signature(void **state)
+{
+    scoped_arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct test_change update = {TEST_KEY_UPDATE, 0, "/version", "7"};
+    struct test_change change = {TEST_MANIFEST, 2, "/version", "7", .also = &update, .refreshed = true};
+    scoped_json *set = test_set_make(&arena, *state, &change);
+    scoped_bundle bundle = {0};
+    assert_ok(judge(&arena, set, &bundle, TEST_NOW));
+    assert_int_equal(bundle.manifests[TEST_CLAIMS].version, 7);
+}
+
+/* What single changes cannot show. */
 static void documents_elsewhere_are_refused(void **state)
 {
     scoped_arena arena;
@@ -604,6 +724,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_set_is_accepted),
         cmocka_unit_test(single_changes_are_refused),
+        cmocka_unit_test(a_refreshed_set_is_accepted),
+        cmocka_unit_test(a_later_version_needs_no_signature),
         cmocka_unit_test(documents_elsewhere_are_refused),
         cmocka_unit_test(sealed_parameters_have_a_limit),
         cmocka_unit_test(the_address_book_is_asked),

@@ -224,11 +224,12 @@ static void fill_manifest(struct arena *arena, const struct shape *shape, struct
     MUST(manifest_data_root(arena, manifest->parts, manifest->part_count, &manifest->data));
 }
 
-static json_t *policy_payload(const struct shape *shape, const struct digest *data)
+static json_t *policy_payload(const struct shape *shape, const struct digest *data, bool refreshed)
 {
     struct policy_column columns[4];
     struct policy policy = {.dataset = text_of(shape->dataset),
                             .owner = text_of(shape->owner),
+                            .has_data = !refreshed,
                             .data = *data,
                             .mode = POLICY_MODE_APPROVED,
                             .columns = columns,
@@ -284,7 +285,7 @@ static void fill_query(struct contract_query *out)
 }
 
 static json_t *contract_payload(const struct test_keys *keys, const struct digest manifests[],
-                                const struct digest policies[])
+                                const struct digest policies[], const struct digest *schema)
 {
     static const uint8_t salt[CONTRACT_SALT_BYTES] = {1, 2, 3};
     static const uint8_t measurement[CONTRACT_MEASUREMENT_BYTES] = {9};
@@ -301,6 +302,11 @@ static json_t *contract_payload(const struct test_keys *keys, const struct diges
                                                 .owner = i == TEST_CLAIMS ? TEST_INSURER : TEST_BUREAU,
                                                 .manifest = manifests[i],
                                                 .policy = policies[i]};
+    }
+    if (schema != NULL) {
+        datasets[TEST_CLAIMS].is_refreshed = true;
+        datasets[TEST_CLAIMS].schema = *schema;
+        datasets[TEST_CLAIMS].version = 1;
     }
     datasets[TEST_CLAIMS].entity = (struct policy_entity){TEXT("claim id"), TEXT("claim"), 10};
     struct contract_query query;
@@ -339,7 +345,7 @@ static json_t *contract_payload(const struct test_keys *keys, const struct diges
     return payload;
 }
 
-static json_t *grant_payload(size_t owner, const struct digest *contract)
+static json_t *grant_payload(size_t owner, const struct digest *contract, bool refreshed)
 {
     static const uint8_t wrapped[256] = {5};
     struct grant_key keys[] = {{TEXT("bureau/airports"), 1, BYTES_OF(wrapped)},
@@ -352,14 +358,30 @@ static json_t *grant_payload(size_t owner, const struct digest *contract)
                           .version = TEXT("0123456789abcdef0123456789abcdef"),
                           .release_policy = {{6}},
                           .keys = owner == TEST_BUREAU ? keys : keys + 2,
-                          .key_count = owner == TEST_BUREAU ? 2 : 1};
+                          .key_count = owner == TEST_BUREAU ? 2
+                                       : refreshed          ? 0
+                                                            : 1};
     json_t *payload;
     MUST(grant_build(&grant, &payload));
     return payload;
 }
 
-static json_t *run_payload(const struct digest *contract)
+static json_t *update_payload(const struct digest *contract, const struct digest *manifest)
 {
+    static const uint8_t wrapped[256] = {6};
+    struct key_update update = {.contract = *contract,
+                                .dataset = TEXT("insurer/claims"),
+                                .version = 1,
+                                .manifest = *manifest,
+                                .wrapped = BYTES_OF(wrapped)};
+    json_t *payload;
+    MUST(key_update_build(&update, &payload));
+    return payload;
+}
+
+static json_t *run_payload(struct arena *arena, const struct digest *contract, const struct digest *claims)
+{
+    struct run_parameter pin = {TEXT("claims"), {0}};
     struct text recipients[] = {TEXT("analyst"), TEXT("insurer")};
     struct run_parameter parameters[] = {{TEXT("since"), TEXT("2001-01-01")}, {TEXT("state"), TEXT("CA")}};
     struct run_request request = {.contract = *contract,
@@ -372,6 +394,11 @@ static json_t *run_payload(const struct digest *contract)
                                   .parameter_count = 2,
                                   .sealed_parameters = TEXT("{\"ciphertext\":\"AA\"}"),
                                   .not_after = TEST_NOW + 3600};
+    if (claims != NULL) {
+        MUST(digest_to_text(arena, claims, &pin.value));
+        request.manifests = &pin;
+        request.manifest_count = 1;
+    }
     json_t *payload;
     MUST(run_request_build(&request, &payload));
     return payload;
@@ -441,13 +468,15 @@ static json_t *sign_contract(struct arena *arena, const struct test_keys *keys,
 }
 
 static void add_datasets(struct arena *arena, const struct test_keys *keys, const struct test_change *change,
-                         json_t *set, struct digest manifests[], struct digest policies[])
+                         json_t *set, struct digest manifests[], struct digest policies[],
+                         struct digest *out_schema)
 {
     for (size_t i = 0; i < TEST_DATASETS; i++) {
         bool claims = i == TEST_CLAIMS;
         struct manifest manifest;
         fill_manifest(arena, &shapes[i], &manifest);
-        scoped_json *policy = policy_payload(&shapes[i], &manifest.data);
+        scoped_json *policy = policy_payload(&shapes[i], &manifest.data, claims && change->refreshed);
+        MUST(manifest_schema_digest(arena, &manifest, out_schema));
         apply(change, TEST_POLICY, i, policy);
         policies[i] = digest_of_payload(arena, policy);
         manifest.policy = policies[i];
@@ -474,13 +503,14 @@ json_t *test_set_make(struct arena *arena, const struct test_keys *keys, const s
     json_t *set = json_pack("{s:[],s:[],s:[]}", "policies", "manifests", "grants");
     struct digest manifests[TEST_DATASETS];
     struct digest policies[TEST_DATASETS];
-    add_datasets(arena, keys, change, set, manifests, policies);
-    scoped_json *contract = contract_payload(keys, manifests, policies);
+    struct digest schema; /* of the last, the claims */
+    add_datasets(arena, keys, change, set, manifests, policies, &schema);
+    scoped_json *contract = contract_payload(keys, manifests, policies, change->refreshed ? &schema : NULL);
     apply(change, TEST_CONTRACT, 0, contract);
     struct digest contract_digest = digest_of_payload(arena, contract);
     struct digest grants[TEST_PARTIES] = {0};
     for (size_t i = TEST_BUREAU; i < TEST_PARTIES; i++) {
-        scoped_json *grant = grant_payload(i, &contract_digest);
+        scoped_json *grant = grant_payload(i, &contract_digest, change->refreshed);
         apply(change, TEST_GRANT, i, grant);
         grants[i] = digest_of_payload(arena, grant);
         bool other = i == TEST_INSURER && change->trick == TEST_GRANT_BY_OTHER;
@@ -488,7 +518,17 @@ json_t *test_set_make(struct arena *arena, const struct test_keys *keys, const s
                       sign(grant, GRANT_TYP, NULL, &keys->signing[other ? TEST_BUREAU : i])));
     }
     MUST(json_set(set, "contract", sign_contract(arena, keys, change, contract, grants)));
-    scoped_json *run = run_payload(&contract_digest);
+    const struct digest *claims = change->refreshed ? &manifests[TEST_CLAIMS] : NULL;
+    if (claims != NULL) {
+        bool by_other = change->trick == TEST_UPDATE_BY_OTHER;
+        scoped_json *update = update_payload(&contract_digest, claims);
+        apply(change, TEST_KEY_UPDATE, 0, update);
+        MUST(json_set(set, "key_updates", json_array()));
+        MUST(json_add(
+            json_object_get(set, "key_updates"),
+            sign(update, KEY_UPDATE_TYP, NULL, &keys->signing[by_other ? TEST_BUREAU : TEST_INSURER])));
+    }
+    scoped_json *run = run_payload(arena, &contract_digest, claims);
     apply(change, TEST_RUN, 0, run);
     bool other = change->trick == TEST_RUN_BY_OTHER;
     MUST(json_set(set, "run_request",

@@ -18,7 +18,15 @@ struct test_keys {
     struct key stranger;
 };
 
-enum test_document { TEST_POLICY, TEST_MANIFEST, TEST_CONTRACT, TEST_GRANT, TEST_RUN, TEST_SIGNED };
+enum test_document {
+    TEST_POLICY,
+    TEST_MANIFEST,
+    TEST_CONTRACT,
+    TEST_GRANT,
+    TEST_KEY_UPDATE,
+    TEST_RUN,
+    TEST_SIGNED
+};
 
 enum test_trick {
     TEST_NO_TRICK = 0,
@@ -36,6 +44,7 @@ enum test_trick {
     TEST_POLICY_BY_TWO,
     TEST_GRANT_BY_OTHER,
     TEST_RUN_BY_OTHER,
+    TEST_UPDATE_BY_OTHER, /* the bureau signed the claims' key update */
 };
 
 /* `path` is a JSON pointer into the payload of the document, or with TEST_SIGNED into the object of all
@@ -48,11 +57,12 @@ struct test_change {
     const char *value;
     enum test_trick trick;
     const struct test_change *also; /* further changes, without tricks */
+    bool refreshed;                 /* the claims are pinned as data that is refreshed, from version 1 */
 };
 
 void test_keys_make(struct test_keys *out);
 void test_keys_release(struct test_keys *keys);
 
-/* The object {"contract","grants","manifests","policies","run_request"}; the caller owns it. Stops on any
- * failure. */
+/* The object {"contract","grants","manifests","policies","run_request"}, with "key_updates" where claims are
+ * refreshed; the caller owns it. Stops on any failure. */
 json_t *test_set_make(struct arena *arena, const struct test_keys *keys, const struct test_change *change);

@@ -1,73 +1,117 @@
 #include "contract/grant.h"
 
-static const char *const members[] = {"type",    "contract",       "owner", "vault", "key",
-                                      "version", "release_policy", "wrap",  "keys",  NULL};
-
 /* Key Vault's form of names and versions of keys. */
-static fallible get_vault_name(const json_t *object, const char *member, struct text *out)
+static bool is_vault_name(struct text text)
 {
-    struct text text;
-    TRY(json_get_text(object, member, &text));
     bool good = text.size >= 1 && text.size <= 127;
     for (size_t i = 0; good && i < text.size; i++) {
         char c = text.data[i];
         good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
     }
-    if (!good) {
-        return FAIL_AT(INVALID, "grant.vault_name", member);
-    }
-    *out = text;
-    return OK;
+    return good;
+}
+
+static fallible check_wrapped(struct bytes wrapped)
+{
+    bool fits = wrapped.size == 256 || wrapped.size == 384 || wrapped.size == 512;
+    return fits ? OK : FAIL_AT(INVALID, "grant.wrapped.size", "wrapped");
 }
 
 static fallible read_key(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const key_members[] = {"dataset", "version", "wrapped", NULL};
+    static const struct document_member members[] = {
+        MEMBER(grant_key, DATASET, dataset),
+        MEMBER_WITHIN(grant_key, COUNT, version, 1, INT32_MAX),
+        MEMBER_WITHIN(grant_key, OCTETS, wrapped, 0, GRANT_WRAPPED_BYTES_MAX),
+        {0}};
     struct grant_key *key = &((struct grant *)self)->keys[index];
-    TRY(json_only(arena, row, key_members));
-    TRY(document_get_dataset(row, "dataset", &key->dataset));
-    TRY(document_get_count(row, "version", 1, INT32_MAX, &key->version));
-    TRY(json_get_base64url(arena, row, "wrapped", &key->wrapped));
-    if (key->wrapped.size != 256 && key->wrapped.size != 384 && key->wrapped.size != 512) {
-        return FAIL_AT(INVALID, "grant.wrapped.size", "wrapped");
-    }
+    TRY(document_read(arena, row, members, key));
+    TRY(check_wrapped(key->wrapped));
     REQUIRE(index == 0 || text_compare(key[-1].dataset, key->dataset) < 0, INVALID, "document.order");
     return OK;
 }
 
-static fallible read_grant(struct arena *arena, struct grant *grant)
+static const struct document_member grant_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(grant, DIGEST, contract),
+    MEMBER(grant, NAME, owner),
+    MEMBER(grant, URL, vault),
+    MEMBER(grant, TEXT, key),
+    MEMBER(grant, TEXT, version),
+    MEMBER(grant, DIGEST, release_policy),
+    MEMBER_OTHER("wrap"),
+    MEMBER_ROWS(grant, "keys", keys, key_count, 0, CONTRACT_DATASETS_MAX, read_key),
+    {0},
+};
+
+static fallible complete_grant(struct arena *arena, void *record)
 {
-    const json_t *content = grant->document.content;
+    (void)arena;
+    const struct grant *grant = record;
     struct text wrap;
-    TRY(document_get_digest(content, "contract", &grant->contract));
-    TRY(document_get_name(content, "owner", &grant->owner));
-    TRY(document_keep(arena, &grant->owner));
-    TRY(document_get_url(content, "vault", &grant->vault));
-    TRY(get_vault_name(content, "key", &grant->key));
-    TRY(get_vault_name(content, "version", &grant->version));
-    TRY(document_get_digest(content, "release_policy", &grant->release_policy));
-    TRY(json_get_text(content, "wrap", &wrap));
+    if (!is_vault_name(grant->key) || !is_vault_name(grant->version)) {
+        return FAIL_AT(INVALID, "grant.vault_name", is_vault_name(grant->key) ? "version" : "key");
+    }
+    TRY(json_get_text(grant->document.content, "wrap", &wrap));
     if (!text_is(wrap, "RSA-OAEP-256")) {
         return FAIL_AT(UNSUPPORTED, "grant.wrap", "wrap");
     }
-    return DOCUMENT_ROWS(arena, content, "keys", 1, CONTRACT_DATASETS_MAX, read_key, grant, &grant->keys,
-                         &grant->key_count);
-}
-
-fallible grant_parse(struct arena *arena, struct bytes untrusted_bytes, struct grant *out)
-{
-    scoped_grant grant = {0};
-    TRY(document_parse(arena, untrusted_bytes, GRANT_TYP, NULL, "grant/1", members, &grant.document));
-    TRY(read_grant(arena, &grant));
-    *out = grant;
-    grant = (struct grant){0};
     return OK;
 }
 
-void grant_release(struct grant *grant)
+const struct document_kind grant_kind = {
+    GRANT_TYP, "grant/1", NULL, grant_members, sizeof(struct grant), complete_grant, NULL,
+};
+
+fallible grant_parse(struct arena *arena, struct bytes untrusted_bytes, struct grant *out)
 {
-    jws_release(&grant->document);
-    *grant = (struct grant){0};
+    return document_parse(arena, untrusted_bytes, &grant_kind, out);
+}
+
+static const struct document_member update_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(key_update, DIGEST, contract),
+    MEMBER(key_update, DATASET, dataset),
+    MEMBER_WITHIN(key_update, COUNT, version, 1, INT32_MAX),
+    MEMBER(key_update, DIGEST, manifest),
+    MEMBER_WITHIN(key_update, OCTETS, wrapped, 0, GRANT_WRAPPED_BYTES_MAX),
+    {0},
+};
+
+static fallible complete_update(struct arena *arena, void *record)
+{
+    (void)arena;
+    return check_wrapped(((const struct key_update *)record)->wrapped);
+}
+
+const struct document_kind key_update_kind = {
+    KEY_UPDATE_TYP, "key-update/1", NULL, update_members, sizeof(struct key_update), complete_update, NULL,
+};
+
+fallible key_update_parse(struct arena *arena, struct bytes untrusted_bytes, struct key_update *out)
+{
+    return document_parse(arena, untrusted_bytes, &key_update_kind, out);
+}
+
+fallible key_update_build(const struct key_update *update, json_t **out)
+{
+    scoped_json *object = NULL;
+    TRY(document_begin("key-update/1", &object));
+    TRY(document_set_digest(object, "contract", &update->contract));
+    TRY(json_set_text(object, "dataset", update->dataset));
+    TRY(json_set_i64(object, "version", (int64_t)update->version));
+    TRY(document_set_digest(object, "manifest", &update->manifest));
+    TRY(json_set_base64url(object, "wrapped", update->wrapped));
+    *out = json_incref(object);
+    return OK;
+}
+
+fallible key_update_verify(const struct key_update *update, const struct contract *contract, size_t dataset)
+{
+    const struct contract_dataset *of = &contract->datasets[dataset];
+    REQUIRE(digest_equal(&update->contract, &contract->document.digest), UNTRUSTED, "key_update.contract");
+    REQUIRE(text_equal(update->dataset, of->dataset), UNTRUSTED, "key_update.dataset");
+    return document_verify_only(&update->document, &contract->parties[of->owner].signing);
 }
 
 fallible grant_build(const struct grant *grant, json_t **out)
@@ -94,18 +138,20 @@ fallible grant_build(const struct grant *grant, json_t **out)
     return OK;
 }
 
-/* The names of keys ascend, so equal counts and every key an owner's dataset means the same sets. */
+/* The names of keys ascend, so equal counts and every key a pinned dataset of the owner means the same sets.
+ */
 static fallible check_keys(const struct grant *grant, const struct contract *contract, size_t party)
 {
     size_t owned = 0;
     for (size_t i = 0; i < contract->dataset_count; i++) {
-        owned += contract->datasets[i].owner == party;
+        owned += contract->datasets[i].owner == party && !contract->datasets[i].is_refreshed;
     }
     const char *where = contract->parties[party].name.data;
     for (size_t i = 0; i < grant->key_count; i++) {
         size_t dataset;
         bool known = result_is_ok(contract_find_dataset(contract, grant->keys[i].dataset, &dataset));
-        if (!known || contract->datasets[dataset].owner != party) {
+        if (!known || contract->datasets[dataset].owner != party ||
+            contract->datasets[dataset].is_refreshed) {
             return FAIL_AT(DENIED, "grant.keys", where);
         }
     }

@@ -1,9 +1,8 @@
 #include "contract/manifest.h"
 
-#include <stdlib.h>
+#include "privacy/result_frame.h"
 
-static const char *const members[] = {"type",   "dataset", "version", "owner",   "created", "key_commitment",
-                                      "policy", "data",    "rows",    "columns", "parts",   NULL};
+#include <stdlib.h>
 
 static fallible read_range(const json_t *pair, struct manifest_range *out)
 {
@@ -26,22 +25,21 @@ static fallible require_within(const struct manifest_range *range, uint64_t from
 
 static fallible read_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const column_members[] = {"name", "type", "element", NULL};
+    static const struct document_member members[] = {
+        MEMBER(manifest_column, TEXT, name),
+        MEMBER_OTHER("type"),
+        MEMBER_WITHIN(manifest_column, OCTETS, element, 1, MANIFEST_ELEMENT_BYTES_MAX),
+        {0}};
     struct manifest *manifest = self;
     struct manifest_column *column = &manifest->columns[index];
     struct text type;
     size_t first;
-    TRY(json_only(arena, row, column_members));
-    TRY(json_get_text(row, "name", &column->name));
+    TRY(document_read(arena, row, members, column));
     if (!column_name_is_valid(column->name)) {
         return FAIL_AT(INVALID, "column.name", "name");
     }
     TRY(json_get_text(row, "type", &type));
     TRY(document_within(arena, column_type_parse(type, &column->type), "type"));
-    TRY(json_get_base64url(arena, row, "element", &column->element));
-    if (column->element.size < 1 || column->element.size > MANIFEST_ELEMENT_BYTES_MAX) {
-        return FAIL_AT(INVALID, "manifest.element.size", "element");
-    }
     TRY(manifest_find_column(manifest, column->name, &first));
     REQUIRE(first == index, INVALID, "column.duplicate");
     return OK;
@@ -53,20 +51,6 @@ static fallible read_group(struct arena *arena, const json_t *value, void *self,
     json_int_t rows = json_is_integer(value) ? json_integer_value(value) : 0;
     REQUIRE(rows >= 1 && (uint64_t)rows <= MANIFEST_ROWS_MAX, INVALID, "manifest.group.rows");
     ((struct manifest_part *)self)->group_rows[index] = (uint64_t)rows;
-    return OK;
-}
-
-static fallible read_groups(struct arena *arena, const json_t *row, struct manifest_part *part)
-{
-    uint64_t rows = 0;
-    TRY(DOCUMENT_ROWS(arena, row, "groups", 0, MANIFEST_GROUPS_MAX, read_group, part, &part->group_rows,
-                      &part->group_count));
-    for (size_t i = 0; i < part->group_count; i++) {
-        rows += part->group_rows[i];
-    }
-    if (rows != part->rows) {
-        return FAIL_AT(INVALID, "manifest.rows", "rows");
-    }
     return OK;
 }
 
@@ -92,8 +76,8 @@ static fallible read_chunks(struct arena *arena, const json_t *row, const struct
 {
     size_t count;
     struct part_column place = {part, column};
-    TRY(DOCUMENT_ROWS(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, read_chunk, &place, &column->chunks,
-                      &count));
+    TRY(document_get_rows(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, sizeof *column->chunks, read_chunk,
+                          &place, (void **)&column->chunks, &count));
     if (count != part->group_count) {
         return FAIL_AT(INVALID, "manifest.chunks.count", "chunks");
     }
@@ -103,11 +87,11 @@ static fallible read_chunks(struct arena *arena, const json_t *row, const struct
 /* The metadata sections follow the data one after the other. */
 static fallible read_part_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const column_members[] = {"chunks", "meta", NULL};
+    static const struct document_member members[] = {MEMBER_OTHER("chunks"), MEMBER_OTHER("meta"), {0}};
     const struct manifest_part *part = self;
     struct manifest_part_column *column = &part->columns[index];
     json_t *meta;
-    TRY(json_only(arena, row, column_members));
+    TRY(document_read(arena, row, members, column));
     TRY(read_chunks(arena, row, part, column));
     TRY(json_get_array(row, "meta", &meta));
     TRY(document_within(arena, read_range(meta, &column->meta), "meta"));
@@ -144,67 +128,73 @@ static fallible refuse_overlap(struct arena *arena, const struct manifest_part *
     return OK;
 }
 
-static fallible read_part_columns(struct arena *arena, const json_t *row, size_t column_count,
-                                  struct manifest_part *part)
-{
-    size_t count;
-    TRY(DOCUMENT_ROWS(arena, row, "columns", 1, MANIFEST_COLUMNS_MAX, read_part_column, part, &part->columns,
-                      &count));
-    if (count != column_count) {
-        return FAIL_AT(INVALID, "manifest.columns.count", "columns");
-    }
-    const struct manifest_range *last = &part->columns[count - 1].meta;
-    if (last->offset + last->size != part->plain_size) {
-        return FAIL_AT(INVALID, "manifest.meta.end", "plain_size");
-    }
-    return refuse_overlap(arena, part, column_count);
-}
-
 static fallible read_part(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const char *const part_members[] = {"number",   "size",   "plain_size", "root", "rows",
-                                               "data_end", "groups", "columns",    NULL};
+    static const struct document_member members[] = {
+        MEMBER_WITHIN(manifest_part, COUNT, number, 0, MANIFEST_PARTS_MAX),
+        MEMBER_WITHIN(manifest_part, COUNT, plain_size, 0, MANIFEST_BYTES_MAX),
+        MEMBER_WITHIN(manifest_part, COUNT, size, 0, 2 * MANIFEST_BYTES_MAX),
+        MEMBER(manifest_part, DIGEST, root),
+        MEMBER_WITHIN(manifest_part, COUNT, rows, 0, MANIFEST_ROWS_MAX),
+        MEMBER_WITHIN(manifest_part, COUNT, data_end, MANIFEST_MAGIC_BYTES, MANIFEST_BYTES_MAX),
+        MEMBER_ROWS(manifest_part, "groups", group_rows, group_count, 0, MANIFEST_GROUPS_MAX, read_group),
+        MEMBER_ROWS(manifest_part, "columns", columns, column_count, 1, MANIFEST_COLUMNS_MAX,
+                    read_part_column),
+        {0}};
     const struct manifest *manifest = self;
     struct manifest_part *part = &manifest->parts[index];
-    TRY(json_only(arena, row, part_members));
-    TRY(document_get_count(row, "number", index, index, &part->number));
-    TRY(json_get_u64(row, "plain_size", MANIFEST_BYTES_MAX, &part->plain_size));
-    TRY(json_get_u64(row, "size", 2 * MANIFEST_BYTES_MAX, &part->size));
+    TRY(document_read(arena, row, members, part));
+    if (part->number != index) {
+        return FAIL_AT(INVALID, "json.member.out_of_range", "number");
+    }
     if (part->size != manifest_sealed_size(part->plain_size)) {
         return FAIL_AT(INVALID, "manifest.part.size", "size");
     }
     part->segment_count = manifest_segments_of(part->plain_size);
-    TRY(document_get_digest(row, "root", &part->root));
-    TRY(json_get_u64(row, "rows", MANIFEST_ROWS_MAX, &part->rows));
-    TRY(document_get_count(row, "data_end", MANIFEST_MAGIC_BYTES, part->plain_size, &part->data_end));
-    TRY(read_groups(arena, row, part));
-    return read_part_columns(arena, row, manifest->column_count, part);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < part->group_count; i++) {
+        rows += part->group_rows[i];
+    }
+    if (rows != part->rows) {
+        return FAIL_AT(INVALID, "manifest.rows", "rows");
+    }
+    if (part->column_count != manifest->column_count) {
+        return FAIL_AT(INVALID, "manifest.columns.count", "columns");
+    }
+    const struct manifest_range *last = &part->columns[part->column_count - 1].meta;
+    if (last->offset + last->size != part->plain_size) {
+        return FAIL_AT(INVALID, "manifest.meta.end", "plain_size");
+    }
+    return refuse_overlap(arena, part, part->column_count);
 }
 
-static fallible read_manifest(struct arena *arena, struct manifest *manifest)
+static const struct document_member manifest_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(manifest, DATASET, dataset),
+    MEMBER(manifest, NAME, owner),
+    MEMBER_WITHIN(manifest, COUNT, version, 1, INT32_MAX),
+    MEMBER(manifest, TIME, created),
+    MEMBER(manifest, HASH, key_commitment),
+    MEMBER(manifest, DIGEST, policy),
+    MEMBER(manifest, DIGEST, data),
+    MEMBER_WITHIN(manifest, COUNT, rows, 0, MANIFEST_ROWS_MAX),
+    MEMBER_ROWS(manifest, "columns", columns, column_count, 1, MANIFEST_COLUMNS_MAX, read_column),
+    MEMBER_ROWS(manifest, "parts", parts, part_count, 1, MANIFEST_PARTS_MAX, read_part),
+    {0},
+};
+
+static fallible complete(struct arena *arena, void *record)
 {
-    const json_t *content = manifest->document.content;
-    struct bytes commitment;
-    TRY(document_get_owned(content, &manifest->dataset, &manifest->owner));
-    TRY(document_get_count(content, "version", 1, INT32_MAX, &manifest->version));
-    TRY(json_get_time(content, "created", &manifest->created));
-    TRY(document_get_fixed(arena, content, "key_commitment", DIGEST_BYTES, &commitment));
-    memcpy(manifest->key_commitment.octets, commitment.data, DIGEST_BYTES);
-    TRY(document_get_digest(content, "policy", &manifest->policy));
-    TRY(document_get_digest(content, "data", &manifest->data));
-    TRY(json_get_u64(content, "rows", MANIFEST_ROWS_MAX, &manifest->rows));
-    TRY(DOCUMENT_ROWS(arena, content, "columns", 1, MANIFEST_COLUMNS_MAX, read_column, manifest,
-                      &manifest->columns, &manifest->column_count));
-    TRY(DOCUMENT_ROWS(arena, content, "parts", 1, MANIFEST_PARTS_MAX, read_part, manifest, &manifest->parts,
-                      &manifest->part_count));
+    const struct manifest *manifest = record;
     uint64_t rows = 0;
+    struct digest data;
+    TRY(document_check_owner(manifest->dataset, manifest->owner));
     for (size_t i = 0; i < manifest->part_count; i++) {
         rows += manifest->parts[i].rows;
     }
     if (rows != manifest->rows) {
         return FAIL_AT(INVALID, "manifest.rows", "rows");
     }
-    struct digest data;
     TRY(manifest_data_root(arena, manifest->parts, manifest->part_count, &data));
     if (!digest_equal(&data, &manifest->data)) {
         return FAIL_AT(INVALID, "manifest.data", "data");
@@ -212,21 +202,13 @@ static fallible read_manifest(struct arena *arena, struct manifest *manifest)
     return OK;
 }
 
+const struct document_kind manifest_kind = {
+    MANIFEST_TYP, "manifest/1", NULL, manifest_members, sizeof(struct manifest), complete, NULL,
+};
+
 fallible manifest_parse(struct arena *arena, struct bytes untrusted_bytes, struct manifest *out)
 {
-    scoped_manifest manifest = {0};
-    TRY(document_parse(arena, untrusted_bytes, MANIFEST_TYP, NULL, "manifest/1", members,
-                       &manifest.document));
-    TRY(read_manifest(arena, &manifest));
-    *out = manifest;
-    manifest = (struct manifest){0};
-    return OK;
-}
-
-void manifest_release(struct manifest *manifest)
-{
-    jws_release(&manifest->document);
-    *manifest = (struct manifest){0};
+    return document_parse(arena, untrusted_bytes, &manifest_kind, out);
 }
 
 fallible manifest_verify(const struct manifest *manifest, const struct key *owner_key)
@@ -243,4 +225,17 @@ fallible manifest_find_column(const struct manifest *manifest, struct text name,
         }
     }
     return FAIL(NOT_FOUND, "manifest.column.unknown");
+}
+
+fallible manifest_schema_digest(struct arena *arena, const struct manifest *manifest, struct digest *out)
+{
+    scoped_json *schema = json_array();
+    struct text text;
+    for (size_t i = 0; i < manifest->column_count; i++) {
+        struct column column = {manifest->columns[i].name, manifest->columns[i].type};
+        TRY(column_schema_build(&column, 1, schema));
+    }
+    TRY(json_encode_text(arena, schema, &text));
+    *out = digest_of(bytes_of_text(text));
+    return OK;
 }

@@ -48,7 +48,8 @@ struct manifest_part {
     uint64_t data_end;
     uint64_t *group_rows;
     size_t group_count;
-    struct manifest_part_column *columns; /* as many as the manifest has */
+    struct manifest_part_column *columns;
+    size_t column_count; /* the manifest's */
 };
 
 struct manifest {
@@ -70,8 +71,9 @@ struct manifest {
 /* Texts live as long as the manifest. INVALID with the member in `where`; the inconsistencies are
  * "manifest.part.size", "manifest.range.outside", "manifest.range.overlap", "manifest.range.order",
  * "manifest.rows", "manifest.data" and so on. */
+extern const struct document_kind manifest_kind;
 fallible manifest_parse(struct arena *arena, struct bytes untrusted_bytes, struct manifest *out);
-void manifest_release(struct manifest *manifest);
+DOCUMENT_RECORD(manifest)
 #define scoped_manifest defer(manifest_release) struct manifest
 
 /* The payload for `jws_sign` with MANIFEST_TYP. `data` is computed from the parts' roots here, the member of
@@ -87,6 +89,9 @@ uint64_t manifest_sealed_size(uint64_t plain_size);
 /* The root that pins the data: over RFC 6962's leaf hash of each part's root. */
 fallible manifest_data_root(struct arena *arena, const struct manifest_part parts[], size_t count,
                             struct digest *out);
+
+/* What a contract pins of data that is refreshed: SHA-256 of the canonical [{"name","type"},…]. */
+fallible manifest_schema_digest(struct arena *arena, const struct manifest *manifest, struct digest *out);
 
 /* The index of a column: NOT_FOUND "manifest.column.unknown". */
 fallible manifest_find_column(const struct manifest *manifest, struct text name, size_t *out_index);

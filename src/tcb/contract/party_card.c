@@ -2,39 +2,48 @@
 
 #include "base/encode.h"
 
-static const char *const members[] = {"type", "name", "signing", "result", "created", "previous", NULL};
+static const struct document_member card_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(party_card, NAME, name),
+    MEMBER(party_card, KEY, signing),
+    MEMBER(party_card, KEY, result),
+    MEMBER(party_card, TIME, created),
+    {.name = "previous",
+     .form = DOCUMENT_DIGEST,
+     .at = offsetof(struct party_card, previous),
+     .optional = true},
+    {0},
+};
 
-static fallible read_card(struct arena *arena, struct party_card *card)
+static fallible complete(struct arena *arena, void *record)
 {
-    const json_t *content = card->document.content;
-    TRY(document_get_name(content, "name", &card->name));
-    TRY(document_get_key(arena, content, "signing", &card->signing));
-    TRY(document_get_key(arena, content, "result", &card->result));
-    TRY(json_get_time(content, "created", &card->created));
+    (void)arena;
+    struct party_card *card = record;
     TRY(key_thumbprint(&card->signing, &card->fingerprint));
     struct digest result;
     TRY(key_thumbprint(&card->result, &result));
     if (digest_equal(&card->fingerprint, &result)) {
         return FAIL_AT(INVALID, "party.key_reused", "result");
     }
-    card->has_previous = json_has(content, "previous");
-    if (card->has_previous) {
-        TRY(document_get_digest(content, "previous", &card->previous));
-        if (digest_equal(&card->previous, &card->fingerprint)) {
-            return FAIL_AT(INVALID, "party.previous", "previous");
-        }
+    card->has_previous = json_has(card->document.content, "previous");
+    if (card->has_previous && digest_equal(&card->previous, &card->fingerprint)) {
+        return FAIL_AT(INVALID, "party.previous", "previous");
     }
     return OK;
 }
 
+static void release(void *card)
+{
+    party_card_release(card);
+}
+
+static const struct document_kind kind = {
+    PARTY_CARD_TYP, "party/1", NULL, card_members, sizeof(struct party_card), complete, release,
+};
+
 fallible party_card_parse(struct arena *arena, struct bytes untrusted_bytes, struct party_card *out)
 {
-    scoped_party_card card = {0};
-    TRY(document_parse(arena, untrusted_bytes, PARTY_CARD_TYP, NULL, "party/1", members, &card.document));
-    TRY(read_card(arena, &card));
-    *out = card;
-    card = (struct party_card){0};
-    return OK;
+    return document_parse(arena, untrusted_bytes, &kind, out);
 }
 
 void party_card_release(struct party_card *card)

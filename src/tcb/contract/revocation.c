@@ -1,30 +1,20 @@
 #include "contract/revocation.h"
 
-static const char *const members[] = {"type", "contract", "party", "time", NULL};
+static const struct document_member members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(revocation, DIGEST, contract),
+    MEMBER(revocation, NAME, party),
+    MEMBER(revocation, TIME, time),
+    {0},
+};
 
-static fallible read_revocation(struct revocation *revocation)
-{
-    const json_t *content = revocation->document.content;
-    TRY(document_get_digest(content, "contract", &revocation->contract));
-    TRY(document_get_name(content, "party", &revocation->party));
-    return json_get_time(content, "time", &revocation->time);
-}
+static const struct document_kind kind = {
+    REVOCATION_TYP, "revocation/1", NULL, members, sizeof(struct revocation), NULL, NULL,
+};
 
 fallible revocation_parse(struct arena *arena, struct bytes untrusted_bytes, struct revocation *out)
 {
-    scoped_revocation revocation = {0};
-    TRY(document_parse(arena, untrusted_bytes, REVOCATION_TYP, NULL, "revocation/1", members,
-                       &revocation.document));
-    TRY(read_revocation(&revocation));
-    *out = revocation;
-    revocation = (struct revocation){0};
-    return OK;
-}
-
-void revocation_release(struct revocation *revocation)
-{
-    jws_release(&revocation->document);
-    *revocation = (struct revocation){0};
+    return document_parse(arena, untrusted_bytes, &kind, out);
 }
 
 fallible revocation_build(const struct revocation *revocation, json_t **out)

@@ -16,7 +16,7 @@ struct revocation {
 };
 
 fallible revocation_parse(struct arena *arena, struct bytes untrusted_bytes, struct revocation *out);
-void revocation_release(struct revocation *revocation);
+DOCUMENT_RECORD(revocation)
 #define scoped_revocation defer(revocation_release) struct revocation
 
 /* The payload for `jws_sign` with REVOCATION_TYP. */

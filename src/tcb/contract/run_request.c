@@ -1,9 +1,5 @@
 #include "contract/run_request.h"
 
-static const char *const members[] = {"type",      "contract",   "query",      "run",
-                                      "querier",   "recipients", "parameters", "sealed_parameters",
-                                      "not_after", NULL};
-
 static bool is_run_id(struct text text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -56,57 +52,71 @@ static fallible read_sealed(struct arena *arena, const json_t *content, struct r
     return OK;
 }
 
-static fallible read_request(struct arena *arena, struct run_request *request)
+static const struct document_member run_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(run_request, DIGEST, contract),
+    MEMBER(run_request, NAME, query),
+    MEMBER(run_request, TEXT, run),
+    MEMBER(run_request, NAME, querier),
+    MEMBER_OTHER("recipients"),
+    MEMBER_OTHER("manifests"),
+    MEMBER_OTHER("parameters"),
+    MEMBER_OTHER("sealed_parameters"),
+    MEMBER(run_request, TIME, not_after),
+    {0},
+};
+
+static fallible complete(struct arena *arena, void *record)
 {
+    struct run_request *request = record;
     const json_t *content = request->document.content;
-    json_t *parameters;
-    TRY(document_get_digest(content, "contract", &request->contract));
-    TRY(document_get_name(content, "query", &request->query));
-    TRY(json_get_text(content, "run", &request->run));
     if (!is_run_id(request->run)) {
         return FAIL_AT(INVALID, "run.id", "run");
     }
-    TRY(document_get_name(content, "querier", &request->querier));
-    TRY(document_keep(arena, &request->querier));
     TRY(document_get_names(arena, content, "recipients", 1, CONTRACT_PARTIES_MAX, &request->recipients,
                            &request->recipient_count));
-    for (size_t i = 0; i < request->recipient_count; i++) {
-        TRY(document_keep(arena, &request->recipients[i]));
-    }
-    TRY(json_get_object(content, "parameters", &parameters));
     TRY(document_within(arena,
-                        read_values(arena, parameters, &request->parameters, &request->parameter_count),
+                        read_values(arena, json_object_get(content, "parameters"), &request->parameters,
+                                    &request->parameter_count),
                         "parameters"));
-    TRY(read_sealed(arena, content, request));
-    return json_get_time(content, "not_after", &request->not_after);
+    if (json_has(content, "manifests")) {
+        TRY(document_within(arena,
+                            read_values(arena, json_object_get(content, "manifests"), &request->manifests,
+                                        &request->manifest_count),
+                            "manifests"));
+    }
+    return read_sealed(arena, content, request);
 }
+
+const struct document_kind run_request_kind = {
+    RUN_REQUEST_TYP, "run/1", NULL, run_members, sizeof(struct run_request), complete, NULL,
+};
 
 fallible run_request_parse(struct arena *arena, struct bytes untrusted_bytes, struct run_request *out)
 {
-    scoped_run_request request = {0};
-    TRY(document_parse(arena, untrusted_bytes, RUN_REQUEST_TYP, NULL, "run/1", members, &request.document));
-    TRY(read_request(arena, &request));
-    *out = request;
-    request = (struct run_request){0};
-    return OK;
+    return document_parse(arena, untrusted_bytes, &run_request_kind, out);
 }
 
-void run_request_release(struct run_request *request)
+static fallible build_values(const char *member, const struct run_parameter values[], size_t count,
+                             json_t *object)
 {
-    jws_release(&request->document);
-    *request = (struct run_request){0};
+    json_t *inner;
+    TRY(document_set_object(object, member, &inner));
+    for (size_t i = 0; i < count; i++) {
+        scoped_arena arena;
+        arena_init(&arena, 1024);
+        const char *name;
+        TRY(arena_cstring(&arena, values[i].name, &name));
+        TRY(json_set_text(inner, name, values[i].value));
+    }
+    return OK;
 }
 
 static fallible build_parameters(const struct run_request *request, json_t *object)
 {
-    json_t *parameters;
-    TRY(document_set_object(object, "parameters", &parameters));
-    for (size_t i = 0; i < request->parameter_count; i++) {
-        scoped_arena arena;
-        arena_init(&arena, 1024);
-        const char *name;
-        TRY(arena_cstring(&arena, request->parameters[i].name, &name));
-        TRY(json_set_text(parameters, name, request->parameters[i].value));
+    TRY(build_values("parameters", request->parameters, request->parameter_count, object));
+    if (request->manifest_count > 0) {
+        TRY(build_values("manifests", request->manifests, request->manifest_count, object));
     }
     if (request->sealed_parameters.size == 0) {
         return OK;
@@ -172,22 +182,12 @@ static fallible check_values(const struct contract_query *query, const struct ru
     return OK;
 }
 
-static bool has_sealed(const struct contract_query *query)
-{
-    for (size_t i = 0; i < query->parameter_count; i++) {
-        if (!query->parameters[i].is_public) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static fallible check_parameters(const struct run_request *request, const struct contract_query *query)
 {
     TRY(check_values(query, request->parameters, request->parameter_count, true));
     bool present = request->sealed_parameters.size > 0;
-    REQUIRE(present || !has_sealed(query), INVALID, "run.sealed.missing");
-    REQUIRE(!present || has_sealed(query), INVALID, "run.sealed.unexpected");
+    REQUIRE(present || contract_query_is_public(query), INVALID, "run.sealed.missing");
+    REQUIRE(!present || !contract_query_is_public(query), INVALID, "run.sealed.unexpected");
     return OK;
 }
 
@@ -223,6 +223,20 @@ fallible run_request_verify(struct arena *arena, const struct run_request *reque
     return OK;
 }
 
+fallible run_request_check_manifest(const struct run_request *request, struct text table,
+                                    const struct digest *manifest)
+{
+    struct digest pin;
+    const struct run_parameter *row = find_value(request->manifests, request->manifest_count, table);
+    if (row == NULL) {
+        return FAIL_AT(INVALID, "run.manifest.missing", table.data);
+    }
+    if (!result_is_ok(digest_from_text(row->value, &pin)) || !digest_equal(&pin, manifest)) {
+        return FAIL_AT(UNTRUSTED, "run.manifest", table.data);
+    }
+    return OK;
+}
+
 fallible run_request_check_time(const struct run_request *request, int64_t unix_seconds)
 {
     REQUIRE(unix_seconds <= request->not_after, EXPIRED, "run.expired");
@@ -236,7 +250,7 @@ fallible run_request_values(struct arena *arena, const struct run_request *reque
     struct run_parameter *sealed = NULL;
     size_t sealed_count = 0;
     TRY(check_parameters(request, query));
-    if (has_sealed(query)) {
+    if (!contract_query_is_public(query)) {
         scoped_json *object = NULL;
         TRY(document_within(arena, json_decode(untrusted_sealed, &object), "sealed_parameters"));
         TRY(document_within(arena, read_values(arena, object, &sealed, &sealed_count), "sealed_parameters"));

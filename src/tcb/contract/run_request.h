@@ -25,12 +25,16 @@ struct run_request {
     size_t recipient_count;
     struct run_parameter *parameters; /* those in the clear, ascending by name */
     size_t parameter_count;
+    struct run_parameter
+        *manifests; /* of refreshed tables that the query reads: digests, ascending by table */
+    size_t manifest_count;
     struct text sealed_parameters; /* the JWE as JSON text, empty when there is none */
     int64_t not_after;
 };
 
+extern const struct document_kind run_request_kind;
 fallible run_request_parse(struct arena *arena, struct bytes untrusted_bytes, struct run_request *out);
-void run_request_release(struct run_request *request);
+DOCUMENT_RECORD(run_request)
 #define scoped_run_request defer(run_request_release) struct run_request
 
 /* The payload for `jws_sign` with RUN_REQUEST_TYP. */
@@ -43,6 +47,11 @@ fallible run_request_build(const struct run_request *request, json_t **out);
  * "run.sealed.missing", "run.sealed.unexpected". `out_query` is the index of the query. */
 fallible run_request_verify(struct arena *arena, const struct run_request *request,
                             const struct contract *contract, size_t *out_query);
+
+/* That the request names this manifest for a refreshed table. INVALID "run.manifest.missing", UNTRUSTED
+ * "run.manifest". That it names no other tables is checked in bundle.h. */
+fallible run_request_check_manifest(const struct run_request *request, struct text table,
+                                    const struct digest *manifest);
 
 /* EXPIRED "run.expired" when `unix_seconds` is after not_after. */
 fallible run_request_check_time(const struct run_request *request, int64_t unix_seconds);

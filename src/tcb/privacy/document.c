@@ -4,51 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static fallible check_content(struct arena *arena, const json_t *content, struct bytes payload,
-                              const char *type, const char *const members[])
-{
-    struct text found;
-    TRY(json_get_text(content, "type", &found));
-    if (!text_is(found, type)) {
-        return FAIL_AT(INVALID, "document.type", "type");
-    }
-    TRY(json_only(arena, content, members));
-    struct text canonical;
-    TRY(json_encode_text(arena, content, &canonical));
-    REQUIRE(bytes_equal(bytes_of_text(canonical), payload), INVALID, "document.not_canonical");
-    return OK;
-}
-
-fallible document_parse(struct arena *arena, struct bytes untrusted_bytes, const char *typ,
-                        const char *const header_members[], const char *type, const char *const members[],
-                        struct jws *out)
-{
-    scoped_jws document = {0};
-    TRY(jws_parse(arena, untrusted_bytes, typ, header_members, &document));
-    TRY(check_content(arena, document.content, document.payload, type, members));
-    *out = document;
-    document = (struct jws){0};
-    return OK;
-}
-
-fallible document_parse_payload(struct arena *arena, struct bytes untrusted_payload, const char *type,
-                                const char *const members[], struct jws *out)
-{
-    scoped_json *content = NULL;
-    TRY(json_decode(untrusted_payload, &content));
-    TRY(check_content(arena, content, untrusted_payload, type, members));
-    *out = (struct jws){.payload = untrusted_payload,
-                        .content = json_incref(content),
-                        .digest = digest_of(untrusted_payload)};
-    return OK;
-}
-
-fallible document_verify_only(const struct jws *document, const struct key *key)
-{
-    REQUIRE(document->signature_count == 1, UNTRUSTED, "document.signatures");
-    return jws_verify(document, 0, key);
-}
-
 static fallible get_text_that(const json_t *object, const char *member, bool (*is)(struct text),
                               const char *why, struct text *out)
 {
@@ -61,9 +16,143 @@ static fallible get_text_that(const json_t *object, const char *member, bool (*i
     return OK;
 }
 
-fallible document_get_name(const json_t *object, const char *member, struct text *out)
+/* --- tables --------------------------------------------------------------------------------------- */
+
+enum { MEMBERS_MAX = 32 };
+
+static bool is_url(struct text text);
+static fallible get_key(struct arena *arena, const json_t *object, const char *member, struct key *out);
+
+static fallible get_octets(struct arena *arena, const json_t *object, const char *member, uint64_t min,
+                           uint64_t max, struct bytes *out)
 {
-    return get_text_that(object, member, text_is_name, "document.name", out);
+    TRY(json_get_base64url(arena, object, member, out));
+    return out->size >= min && out->size <= max ? OK : FAIL_AT(INVALID, "document.size", member);
+}
+
+static fallible get_hash(struct arena *arena, const json_t *object, const char *member, struct digest *out)
+{
+    struct bytes octets;
+    TRY(get_octets(arena, object, member, DIGEST_BYTES, DIGEST_BYTES, &octets));
+    memcpy(out->octets, octets.data, DIGEST_BYTES);
+    return OK;
+}
+
+static fallible get_kept(struct arena *arena, const json_t *object, const char *member,
+                         bool (*is)(struct text), const char *why, struct text *out)
+{
+    TRY(get_text_that(object, member, is, why, out));
+    return document_keep(arena, out);
+}
+
+static fallible read_member(struct arena *arena, const json_t *object, const struct document_member *member,
+                            char *record)
+{
+    const char *name = member->name;
+    void *out = record + member->at;
+    switch (member->form) {
+    case DOCUMENT_TEXT:
+        return json_get_text(object, name, out);
+    case DOCUMENT_NAME:
+        return get_kept(arena, object, name, text_is_name, "document.name", out);
+    case DOCUMENT_DATASET:
+        return get_kept(arena, object, name, document_is_dataset, "document.dataset", out);
+    case DOCUMENT_URL:
+        return get_kept(arena, object, name, is_url, "document.url", out);
+    case DOCUMENT_TIME:
+        return json_get_time(object, name, out);
+    case DOCUMENT_COUNT:
+        return document_get_count(object, name, member->min, member->max, out);
+    case DOCUMENT_BOOL:
+        return json_get_bool(object, name, out);
+    case DOCUMENT_DIGEST:
+        return document_get_digest(object, name, out);
+    case DOCUMENT_HASH:
+        return get_hash(arena, object, name, out);
+    case DOCUMENT_OCTETS:
+        return get_octets(arena, object, name, member->min, member->max, out);
+    case DOCUMENT_KEY:
+        return get_key(arena, object, name, out);
+    case DOCUMENT_ROWS:
+        return document_get_rows(arena, object, name, member->min, member->max, member->row_bytes,
+                                 member->read, record, out, (size_t *)(void *)(record + member->count_at));
+    case DOCUMENT_OTHER:
+        break;
+    }
+    return OK;
+}
+
+fallible document_read(struct arena *arena, const json_t *object, const struct document_member members[],
+                       void *record)
+{
+    const char *names[MEMBERS_MAX + 1] = {0};
+    for (size_t i = 0; members[i].name != NULL; i++) {
+        ASSERT(i < MEMBERS_MAX);
+        names[i] = members[i].name;
+    }
+    TRY(json_only(arena, object, names));
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (!members[i].optional || json_has(object, names[i])) {
+            TRY(read_member(arena, object, &members[i], record));
+        }
+    }
+    return OK;
+}
+
+/* --- documents ------------------------------------------------------------------------------------ */
+
+static fallible read_content(struct arena *arena, const struct document_kind *kind, struct jws *record)
+{
+    struct text type;
+    struct text canonical;
+    TRY(json_get_text(record->content, "type", &type));
+    if (!text_is(type, kind->type)) {
+        return FAIL_AT(INVALID, "document.type", "type");
+    }
+    TRY(json_encode_text(arena, record->content, &canonical));
+    REQUIRE(bytes_equal(bytes_of_text(canonical), record->payload), INVALID, "document.not_canonical");
+    TRY(document_read(arena, record->content, kind->members, record));
+    return kind->complete == NULL ? OK : kind->complete(arena, record);
+}
+
+static fallible read_record(struct arena *arena, const struct document_kind *kind, struct jws *record,
+                            void *out)
+{
+    struct result result = read_content(arena, kind, record);
+    if (result_is_ok(result)) {
+        memcpy(out, record, kind->record_bytes);
+    } else if (kind->release != NULL) {
+        kind->release(record);
+    } else {
+        jws_release(record);
+    }
+    return result;
+}
+
+fallible document_parse(struct arena *arena, struct bytes untrusted_bytes, const struct document_kind *kind,
+                        void *out)
+{
+    struct jws *record;
+    TRY(arena_take(arena, kind->record_bytes, (void **)&record));
+    TRY(jws_parse(arena, untrusted_bytes, kind->typ, kind->header_members, record));
+    return read_record(arena, kind, record, out);
+}
+
+fallible document_parse_payload(struct arena *arena, struct bytes untrusted_payload,
+                                const struct document_kind *kind, void *out)
+{
+    struct jws *record;
+    TRY(arena_take(arena, kind->record_bytes, (void **)&record));
+    TRY(json_decode(untrusted_payload, &record->content));
+    record->payload = untrusted_payload;
+    record->digest = digest_of(untrusted_payload);
+    return read_record(arena, kind, record, out);
+}
+
+fallible document_verify_only(const struct jws *document, const struct key *key)
+{
+    REQUIRE(document->signature_count == 1, UNTRUSTED, "document.signatures");
+    return jws_verify(document, 0, key);
 }
 
 struct text document_dataset_owner(struct text dataset)
@@ -77,19 +166,10 @@ struct text document_dataset_owner(struct text dataset)
     return text_is_name(owner) && text_is_name(name) ? owner : (struct text){0};
 }
 
-fallible document_get_dataset(const json_t *object, const char *member, struct text *out)
+fallible document_check_owner(struct text dataset, struct text owner)
 {
-    return get_text_that(object, member, document_is_dataset, "document.dataset", out);
-}
-
-fallible document_get_owned(const json_t *object, struct text *out_dataset, struct text *out_owner)
-{
-    TRY(document_get_dataset(object, "dataset", out_dataset));
-    TRY(document_get_name(object, "owner", out_owner));
-    if (!text_equal(document_dataset_owner(*out_dataset), *out_owner)) {
-        return FAIL_AT(INVALID, "document.dataset_owner", "owner");
-    }
-    return OK;
+    bool same = text_equal(document_dataset_owner(dataset), owner);
+    return same ? OK : FAIL_AT(INVALID, "document.dataset_owner", "owner");
 }
 
 fallible document_get_digest(const json_t *object, const char *member, struct digest *out)
@@ -99,18 +179,6 @@ fallible document_get_digest(const json_t *object, const char *member, struct di
     struct result result = digest_from_text(text, out);
     result.where = result_is_ok(result) ? NULL : member;
     return result;
-}
-
-fallible document_get_fixed(struct arena *arena, const json_t *object, const char *member, size_t size,
-                            struct bytes *out)
-{
-    struct bytes bytes;
-    TRY(json_get_base64url(arena, object, member, &bytes));
-    if (bytes.size != size) {
-        return FAIL_AT(INVALID, "document.size", member);
-    }
-    *out = bytes;
-    return OK;
 }
 
 static bool is_url(struct text text)
@@ -128,11 +196,6 @@ static bool is_url(struct text text)
     return true;
 }
 
-fallible document_get_url(const json_t *object, const char *member, struct text *out)
-{
-    return get_text_that(object, member, is_url, "document.url", out);
-}
-
 fallible document_get_count(const json_t *object, const char *member, uint64_t min, uint64_t max,
                             uint64_t *out)
 {
@@ -145,7 +208,7 @@ fallible document_get_count(const json_t *object, const char *member, uint64_t m
     return OK;
 }
 
-fallible document_get_key(struct arena *arena, const json_t *object, const char *member, struct key *out)
+static fallible get_key(struct arena *arena, const json_t *object, const char *member, struct key *out)
 {
     static const char *const members[] = {"kty", "crv", "x", "y", NULL};
     json_t *jwk;
@@ -204,6 +267,7 @@ fallible document_get_set(struct arena *arena, const json_t *object, const char 
         if (!result_is_ok(result) || !is_valid(names[i])) {
             return FAIL_AT(INVALID, "document.name", where);
         }
+        TRY(document_keep(arena, &names[i]));
         if (i > 0 && text_compare(names[i - 1], names[i]) >= 0) {
             return FAIL_AT(INVALID, "document.order", where);
         }

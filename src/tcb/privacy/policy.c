@@ -4,11 +4,6 @@
 #include "column/column_type.h"
 #include "privacy/policy_mode.h"
 
-static const char *const members[] = {
-    "type", "dataset",   "data",     "owner",     "mode", "entity", "columns",   "output", "valid",
-    "join", "functions", "queriers", "receivers", "dp",   "limits", "templates", NULL,
-};
-
 /* Parts of the language that nothing enforces yet. Saying so is kinder than "unknown member". */
 static const char *const unenforced[] = {
     "join", "functions", "queriers", "receivers",       "dp",        "limits", "templates", "type", "values",
@@ -35,7 +30,8 @@ bool policy_entity_equal(const struct policy_entity *left, const struct policy_e
 fallible policy_entity_read(struct arena *arena, const json_t *object, const json_t *threshold,
                             struct policy_entity *out)
 {
-    static const char *const entity_members[] = {"column", "namespace", NULL};
+    static const struct document_member members[] = {
+        MEMBER(policy_entity, TEXT, column), MEMBER(policy_entity, NAME, namespace), {0}};
     json_t *value;
     TRY(json_get(object, "entity", &value));
     if (json_is_string(value)) {
@@ -49,9 +45,7 @@ fallible policy_entity_read(struct arena *arena, const json_t *object, const jso
         return OK;
     }
     struct policy_entity entity = {0};
-    TRY(document_within(arena, json_only(arena, value, entity_members), "entity"));
-    TRY(document_within(arena, json_get_text(value, "column", &entity.column), "entity"));
-    TRY(document_within(arena, document_get_name(value, "namespace", &entity.namespace), "entity"));
+    TRY(document_within(arena, document_read(arena, value, members, &entity), "entity"));
     if (!column_name_is_valid(entity.column)) {
         return FAIL_AT(INVALID, "policy.column.name", "entity.column");
     }
@@ -93,12 +87,12 @@ static fallible read_uses(const json_t *rules, unsigned *out)
 
 static fallible read_column(struct arena *arena, const json_t *columns, struct policy_column *column)
 {
-    static const char *const column_members[] = {"use", NULL};
+    static const struct document_member members[] = {MEMBER_OTHER("use"), {0}};
     json_t *rules;
     TRY(json_get_object(columns, column->name.data, &rules));
     REQUIRE(column_name_is_valid(column->name), INVALID, "policy.column.name");
     TRY(refuse_unenforced(rules, false));
-    TRY(json_only(arena, rules, column_members));
+    TRY(document_read(arena, rules, members, column));
     return read_uses(rules, &column->uses);
 }
 
@@ -121,13 +115,12 @@ static fallible read_columns(struct arena *arena, const json_t *content, struct 
 
 static fallible read_output(struct arena *arena, const json_t *content, struct policy *policy)
 {
-    static const char *const output_members[] = {"min_entities", "max_rows", NULL};
+    static const struct document_member members[] = {
+        MEMBER_WITHIN(policy, COUNT, max_rows, 1, POLICY_MAX_ROWS_MAX), MEMBER_OTHER("min_entities"), {0}};
     json_t *output;
     TRY(json_get_object(content, "output", &output));
     TRY(document_within(arena, refuse_unenforced(output, false), "output"));
-    TRY(document_within(arena, json_only(arena, output, output_members), "output"));
-    TRY(document_within(
-        arena, document_get_count(output, "max_rows", 1, POLICY_MAX_ROWS_MAX, &policy->max_rows), "output"));
+    TRY(document_within(arena, document_read(arena, output, members, policy), "output"));
     return policy_entity_read(arena, content, output, &policy->entity);
 }
 
@@ -153,8 +146,30 @@ static fallible read_valid(const json_t *content, struct policy *policy)
     return OK;
 }
 
-static fallible read_policy(struct arena *arena, struct policy *policy)
+/* With the names of what is not enforced, for `complete` refuses those in words of its own. */
+static const struct document_member policy_members[] = {
+    MEMBER_OTHER("type"),
+    MEMBER(policy, DATASET, dataset),
+    MEMBER(policy, NAME, owner),
+    {.name = "data", .form = DOCUMENT_DIGEST, .at = offsetof(struct policy, data), .optional = true},
+    MEMBER_OTHER("mode"),
+    MEMBER_OTHER("entity"),
+    MEMBER_OTHER("columns"),
+    MEMBER_OTHER("output"),
+    MEMBER_OTHER("valid"),
+    MEMBER_OTHER("join"),
+    MEMBER_OTHER("functions"),
+    MEMBER_OTHER("queriers"),
+    MEMBER_OTHER("receivers"),
+    MEMBER_OTHER("dp"),
+    MEMBER_OTHER("limits"),
+    MEMBER_OTHER("templates"),
+    {0},
+};
+
+static fallible complete(struct arena *arena, void *record)
 {
+    struct policy *policy = record;
     const json_t *content = policy->document.content;
     struct text mode;
     const struct policy_mode_row *row;
@@ -162,8 +177,8 @@ static fallible read_policy(struct arena *arena, struct policy *policy)
     TRY(policy_mode_find(mode, &row));
     policy->mode = row->mode;
     TRY(refuse_unenforced(content, true));
-    TRY(document_get_owned(content, &policy->dataset, &policy->owner));
-    TRY(document_get_digest(content, "data", &policy->data));
+    TRY(document_check_owner(policy->dataset, policy->owner));
+    policy->has_data = json_has(content, "data");
     TRY(read_columns(arena, content, policy));
     TRY(read_output(arena, content, policy));
     TRY(read_valid(content, policy));
@@ -175,31 +190,18 @@ static fallible read_policy(struct arena *arena, struct policy *policy)
     return OK;
 }
 
+const struct document_kind policy_kind = {
+    POLICY_TYP, "dataset-policy/1", NULL, policy_members, sizeof(struct policy), complete, NULL,
+};
+
 fallible policy_parse(struct arena *arena, struct bytes untrusted_bytes, struct policy *out)
 {
-    scoped_policy policy = {0};
-    TRY(document_parse(arena, untrusted_bytes, POLICY_TYP, NULL, "dataset-policy/1", members,
-                       &policy.document));
-    TRY(read_policy(arena, &policy));
-    *out = policy;
-    policy = (struct policy){0};
-    return OK;
+    return document_parse(arena, untrusted_bytes, &policy_kind, out);
 }
 
 fallible policy_parse_payload(struct arena *arena, struct bytes untrusted_payload, struct policy *out)
 {
-    scoped_policy policy = {0};
-    TRY(document_parse_payload(arena, untrusted_payload, "dataset-policy/1", members, &policy.document));
-    TRY(read_policy(arena, &policy));
-    *out = policy;
-    policy = (struct policy){0};
-    return OK;
-}
-
-void policy_release(struct policy *policy)
-{
-    jws_release(&policy->document);
-    *policy = (struct policy){0};
+    return document_parse_payload(arena, untrusted_payload, &policy_kind, out);
 }
 
 static fallible build_columns(const struct policy *policy, json_t *object)
@@ -251,7 +253,9 @@ fallible policy_build(const struct policy *policy, json_t **out)
     TRY(document_begin("dataset-policy/1", &object));
     TRY(json_set_text(object, "dataset", policy->dataset));
     TRY(json_set_text(object, "owner", policy->owner));
-    TRY(document_set_digest(object, "data", &policy->data));
+    if (policy->has_data) {
+        TRY(document_set_digest(object, "data", &policy->data));
+    }
     TRY(json_set_text(object, "mode", text_of(row->name)));
     TRY(build_columns(policy, object));
     json_t *output;

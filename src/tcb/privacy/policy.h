@@ -56,6 +56,7 @@ struct policy {
     struct jws document; /* empty in one that is being built */
     struct text dataset;
     struct text owner;
+    bool has_data; /* else the policy holds for every version of a dataset that is refreshed */
     struct digest data;
     enum policy_mode mode;
     struct policy_entity entity;
@@ -69,10 +70,11 @@ struct policy {
 
 /* Parses; texts live as long as the policy. UNSUPPORTED "policy.mode.unsupported", "policy.use.unsupported",
  * "policy.member.unsupported" for parts of the language that are not enforced; INVALID for all else. */
+extern const struct document_kind policy_kind;
 fallible policy_parse(struct arena *arena, struct bytes untrusted_bytes, struct policy *out);
 /* The same of a payload without signature: `document.content` holds it, `document.digest` its digest. */
 fallible policy_parse_payload(struct arena *arena, struct bytes untrusted_payload, struct policy *out);
-void policy_release(struct policy *policy);
+DOCUMENT_RECORD(policy)
 #define scoped_policy defer(policy_release) struct policy
 
 /* The payload for `jws_sign` with POLICY_TYP. `document` is not looked at. */

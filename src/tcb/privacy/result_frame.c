@@ -56,7 +56,8 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
 fallible column_schema_read(struct arena *arena, const json_t *object, const char *member, size_t max,
                             struct column **out, size_t *out_count)
 {
-    return DOCUMENT_ROWS(arena, object, member, 1, max, read_column, out, out, out_count);
+    return document_get_rows(arena, object, member, 1, max, sizeof **out, read_column, out, (void **)out,
+                             out_count);
 }
 
 static fallible build_header(const struct result_frame *frame, json_t *object)

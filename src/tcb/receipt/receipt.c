@@ -100,6 +100,15 @@ static fallible set_grants(json_t *predicate, const struct bundle *documents)
         TRY(json_set_text(grant, "owner", documents->grants[i].owner));
         TRY(document_set_digest(grant, "digest", &documents->grants[i].document.digest));
     }
+    if (documents->key_update_count == 0) {
+        return OK;
+    }
+    TRY(document_set_array(predicate, "key_updates", &grants));
+    for (size_t i = 0; i < documents->key_update_count; i++) {
+        TRY(document_add_object(grants, &grant));
+        TRY(json_set_text(grant, "dataset", documents->key_updates[i].dataset));
+        TRY(document_set_digest(grant, "digest", &documents->key_updates[i].document.digest));
+    }
     return OK;
 }
 

@@ -113,9 +113,9 @@ static const struct {
     {{STAGE_BUNDLE, "/trust", "{}"}, "json.member.unknown"},
     /* the documents */
     {{STAGE_BUNDLE, "/run_request", NULL}, "receipt.run_request.missing"},
-    {{STAGE_BUNDLE, "/grants/0", NULL}, "bundle.grant.missing"},
-    {{STAGE_BUNDLE, "/manifests/0", NULL}, "bundle.manifest.missing"},
-    {{STAGE_BUNDLE, "/policies/0", NULL}, "bundle.policy.missing"},
+    {{STAGE_BUNDLE, "/grants/0", NULL}, "document.too_few"},
+    {{STAGE_BUNDLE, "/manifests/0", NULL}, "document.too_few"},
+    {{STAGE_BUNDLE, "/policies/0", NULL}, "document.too_few"},
     {{STAGE_BUNDLE, "/contract/signatures/0", NULL}, "contract.signature.missing"},
     {{STAGE_BUNDLE, "/contract/signatures/0/signature", "~"}, "jws.signature"},
     /* the runtime data, honestly attested */

@@ -21,9 +21,9 @@ static void judging_release(struct judging *judging)
 
 static fallible open_bundle(struct judging *judging, struct bytes untrusted_bundle)
 {
-    static const char *const members[] = {"type",      "receipt",  "contract",    "grants",
-                                          "manifests", "policies", "run_request", "runtime_data",
-                                          "evidence",  "tokens",   NULL};
+    static const char *const members[] = {"type",         "receipt",  "contract",    "grants",
+                                          "manifests",    "policies", "key_updates", "run_request",
+                                          "runtime_data", "evidence", "tokens",      NULL};
     struct text type;
     REQUIRE(untrusted_bundle.size <= RECEIPT_BUNDLE_SIZE_MAX, LIMIT, "receipt.bundle.size");
     TRY(json_decode(untrusted_bundle, &judging->json));

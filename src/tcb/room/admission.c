@@ -31,7 +31,8 @@ static fallible open_sealed_parameters(struct job *job, struct buffer *out)
 fallible job_admit(struct job *job, struct bytes untrusted_documents)
 {
     TRY(json_decode(untrusted_documents, &job->documents));
-    static const char *const members[] = {"contract", "grants", "manifests", "policies", "run_request", NULL};
+    static const char *const members[] = {"contract",    "grants",      "manifests", "policies",
+                                          "key_updates", "run_request", NULL};
     TRY(json_only(&job->arena, job->documents, members));
     struct bundle *bundle;
     TRY(ARENA_NEW(&job->arena, struct bundle, &bundle));

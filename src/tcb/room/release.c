@@ -31,16 +31,10 @@ static fallible read_answer(struct arena *arena, struct text untrusted_answer, s
     return json_get_base64url(arena, inner, "ciphertext", out);
 }
 
-static fallible unwrap_data_key(struct job *job, const struct key *release_key,
-                                const struct grant_key *wrapped)
+static fallible unwrap_data_key(struct job *job, const struct key *release_key, size_t dataset)
 {
-    size_t dataset;
-    TRY(contract_find_dataset(&job->bundle->contract, wrapped->dataset, &dataset));
-    if (!job_reads_dataset(job, dataset)) {
-        return OK;
-    }
-    struct result opened =
-        key_oaep_decrypt(release_key, KEY_OAEP_SHA256, wrapped->wrapped, &job->data_keys[dataset]);
+    struct result opened = key_oaep_decrypt(release_key, KEY_OAEP_SHA256, job->bundle->wrapped[dataset],
+                                            &job->data_keys[dataset]);
     REQUIRE(opened.code != RESULT_UNTRUSTED, UNTRUSTED,
             "room.release.data_key"); /* not wrapped to this key */
     TRY(opened);
@@ -49,8 +43,7 @@ static fallible unwrap_data_key(struct job *job, const struct key *release_key,
                           &manifest->key_commitment);
 }
 
-static fallible open_answer(struct job *job, const struct grant *grant, struct text untrusted_answer,
-                            struct text nonce)
+static fallible open_answer(struct job *job, size_t party, struct text untrusted_answer, struct text nonce)
 {
     struct bytes wrapped;
     TRY(read_answer(&job->arena, untrusted_answer, nonce, &wrapped));
@@ -61,13 +54,15 @@ static fallible open_answer(struct job *job, const struct grant *grant, struct t
     TRY(unwrapped);
     scoped_key release_key = {0};
     TRY(key_from_pkcs8(&pkcs8, &release_key));
-    for (size_t i = 0; i < grant->key_count; i++) {
-        TRY(unwrap_data_key(job, &release_key, &grant->keys[i]));
+    for (size_t i = 0; i < job->bundle->contract.dataset_count; i++) {
+        if (job->bundle->contract.datasets[i].owner == party && job_reads_dataset(job, i)) {
+            TRY(unwrap_data_key(job, &release_key, i));
+        }
     }
     return OK;
 }
 
-static fallible ask_vault(struct job *job, const struct grant *grant)
+static fallible ask_vault(struct job *job, const struct grant *grant, size_t party)
 {
     const struct receipt_token *token = job->tokens;
     while (!text_equal(token->party, grant->owner)) {
@@ -89,7 +84,7 @@ static fallible ask_vault(struct job *job, const struct grant *grant)
     TRY(json_decode(buffer_view(&untrusted_reply), &reply));
     struct text answer;
     TRY(json_get_text(reply, "value", &answer));
-    return open_answer(job, grant, answer, nonce);
+    return open_answer(job, party, answer, nonce);
 }
 
 fallible job_release_keys(struct job *job)
@@ -100,7 +95,7 @@ fallible job_release_keys(struct job *job)
         if (!job_needs_owner(job, party)) {
             continue;
         }
-        struct result result = ask_vault(job, &bundle->grants[i]);
+        struct result result = ask_vault(job, &bundle->grants[i], party);
         if (!result_is_ok(result)) {
             result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(bundle->contract.parties[party].name));
             return result;
