@@ -49,34 +49,70 @@ static fallible read_grants(struct arena *arena, const struct storage *storage, 
     return OK;
 }
 
-static fallible read_datasets(struct arena *arena, const struct storage *storage,
-                              const struct contract *contract, bool policies, json_t *out)
+/* Of data that is refreshed the run says which version. */
+static fallible manifest_of(const struct contract_dataset *dataset, const struct run_request *run,
+                            struct digest *out)
 {
-    for (size_t i = 0; i < contract->dataset_count; i++) {
-        const struct contract_dataset *dataset = &contract->datasets[i];
-        const char *where = arena_where(arena, "%.*s", TEXT_ARGS(dataset->dataset));
-        struct result absent = policies ? FAIL_AT(NOT_FOUND, "dossier.policy.missing", where)
-                                        : FAIL_AT(NOT_FOUND, "dossier.manifest.missing", where);
-        json_t *document = NULL;
-        const struct digest *digest = policies ? &dataset->policy : &dataset->manifest;
-        TRY(missing(read_document(arena, storage, digest, &document), absent));
-        TRY(json_add(out, document));
+    if (dataset->is_refreshed) {
+        return run_request_find_manifest(run, dataset->table, out);
     }
+    *out = dataset->manifest;
     return OK;
 }
 
+static fallible read_key_update(struct arena *arena, const struct storage *storage, struct text contract_hex,
+                                const json_t *manifest_document, json_t *out)
+{
+    struct text text;
+    scoped_manifest manifest = {0};
+    struct storage_dataset dataset;
+    struct storage_path path;
+    json_t *update = NULL;
+    TRY(json_encode_text(arena, manifest_document, &text));
+    TRY(manifest_parse(arena, bytes_of_text(text), &manifest));
+    TRY(storage_dataset_named(manifest.dataset, manifest.version, &dataset));
+    TRY(storage_path_key_update(contract_hex, &dataset, &path));
+    TRY(missing(read_json(storage, &path, &update),
+                FAIL_AT(NOT_FOUND, "dossier.key_update.missing", manifest.dataset.data)));
+    return json_add(out, update);
+}
+
+static fallible read_dataset(struct arena *arena, const struct storage *storage, struct text contract_hex,
+                             const struct contract_dataset *dataset, const struct run_request *run,
+                             json_t *out)
+{
+    const char *where = arena_where(arena, "%.*s", TEXT_ARGS(dataset->dataset));
+    struct digest digest;
+    json_t *manifest = NULL;
+    json_t *policy = NULL;
+    TRY(manifest_of(dataset, run, &digest));
+    TRY(missing(read_document(arena, storage, &digest, &manifest),
+                FAIL_AT(NOT_FOUND, "dossier.manifest.missing", where)));
+    TRY(json_add(json_object_get(out, "manifests"), manifest));
+    TRY(missing(read_document(arena, storage, &dataset->policy, &policy),
+                FAIL_AT(NOT_FOUND, "dossier.policy.missing", where)));
+    TRY(json_add(json_object_get(out, "policies"), policy));
+    if (!dataset->is_refreshed) {
+        return OK;
+    }
+    if (!json_has(out, "key_updates")) {
+        TRY(json_set(out, "key_updates", json_array()));
+    }
+    return read_key_update(arena, storage, contract_hex, manifest, json_object_get(out, "key_updates"));
+}
+
 static fallible read_all(struct arena *arena, const struct storage *storage, struct text contract_hex,
-                         const struct contract *contract, json_t *out)
+                         const struct contract *contract, const struct run_request *run, json_t *out)
 {
     json_t *grants = json_array();
     TRY(json_set(out, "grants", grants));
     TRY(read_grants(arena, storage, contract_hex, contract, grants));
-    json_t *manifests = json_array();
-    TRY(json_set(out, "manifests", manifests));
-    TRY(read_datasets(arena, storage, contract, false, manifests));
-    json_t *policies = json_array();
-    TRY(json_set(out, "policies", policies));
-    return read_datasets(arena, storage, contract, true, policies);
+    TRY(json_set(out, "manifests", json_array()));
+    TRY(json_set(out, "policies", json_array()));
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        TRY(read_dataset(arena, storage, contract_hex, &contract->datasets[i], run, out));
+    }
+    return OK;
 }
 
 fallible dossier_build(struct arena *arena, const struct storage *storage, struct text contract_hex,
@@ -93,10 +129,14 @@ fallible dossier_build(struct arena *arena, const struct storage *storage, struc
     json_t *document = NULL;
     TRY(json_decode(buffer_view(&text), &document));
     TRY(json_set(dossier, "contract", document));
-    TRY(read_all(arena, storage, contract_hex, &contract, dossier));
     TRY(storage_path_request(run, &path));
     TRY(missing(read_json(storage, &path, &document), FAIL(NOT_FOUND, "dossier.request.missing")));
     TRY(json_set(dossier, "run_request", document));
+    scoped_run_request request = {0};
+    struct text request_text;
+    TRY(json_encode_text(arena, document, &request_text));
+    TRY(run_request_parse(arena, bytes_of_text(request_text), &request));
+    TRY(read_all(arena, storage, contract_hex, &contract, &request, dossier));
     return json_encode(dossier, out);
 }
 
@@ -118,10 +158,10 @@ static fallible check_parts(const struct storage *storage, const struct manifest
 }
 
 fallible dossier_check(struct arena *arena, const struct storage *storage, struct text contract_hex,
-                       const struct contract *contract)
+                       const struct contract *contract, const struct run_request *run)
 {
     scoped_json *documents = json_object();
-    TRY(read_all(arena, storage, contract_hex, contract, documents));
+    TRY(read_all(arena, storage, contract_hex, contract, run, documents));
     json_t *manifests = json_object_get(documents, "manifests");
     size_t index;
     json_t *document;

@@ -116,6 +116,24 @@ fallible storage_path_grant(struct text untrusted_hex, struct text untrusted_own
     return OK;
 }
 
+fallible storage_path_key_updates(struct text untrusted_hex, const struct storage_dataset *dataset,
+                                  struct storage_path *out)
+{
+    REQUIRE(storage_is_hex(untrusted_hex, 64), INVALID, "storage.name.digest");
+    *out = path_of("contracts/%.*s/keys/%.*s/%.*s", TEXT_ARGS(untrusted_hex), TEXT_ARGS(dataset->owner),
+                   TEXT_ARGS(dataset->name));
+    return OK;
+}
+
+fallible storage_path_key_update(struct text untrusted_hex, const struct storage_dataset *dataset,
+                                 struct storage_path *out)
+{
+    REQUIRE(storage_is_hex(untrusted_hex, 64), INVALID, "storage.name.digest");
+    *out = path_of("contracts/%.*s/keys/%.*s/%.*s/%" PRIu64 ".json", TEXT_ARGS(untrusted_hex),
+                   TEXT_ARGS(dataset->owner), TEXT_ARGS(dataset->name), dataset->version);
+    return OK;
+}
+
 fallible storage_path_revocation(struct text untrusted_hex, struct storage_path *out)
 {
     REQUIRE(storage_is_hex(untrusted_hex, 64), INVALID, "storage.name.digest");

@@ -36,6 +36,11 @@ fallible storage_path_leaves(const struct storage_dataset *dataset, uint64_t par
 fallible storage_path_document(struct text untrusted_hex, struct storage_path *out);
 fallible storage_path_contract(struct text untrusted_hex, struct storage_path *out);
 fallible storage_path_grant(struct text untrusted_hex, struct text untrusted_owner, struct storage_path *out);
+/* The key update of a refreshed dataset's version for a contract, and the folder of all its versions. */
+fallible storage_path_key_update(struct text untrusted_hex, const struct storage_dataset *dataset,
+                                 struct storage_path *out);
+fallible storage_path_key_updates(struct text untrusted_hex, const struct storage_dataset *dataset,
+                                  struct storage_path *out);
 fallible storage_path_revocation(struct text untrusted_hex, struct storage_path *out);
 
 /* What belongs to a run, 32 lower-case hex digits: INVALID "storage.name.run". */

@@ -1,3 +1,4 @@
+#include "base/encode.h"
 #include "host/workflow/handlers.h"
 
 /* ---- Contracts ---- */
@@ -182,7 +183,7 @@ HANDLER(workflow_list_contracts)
     return reply_json(request, reply, 200, value);
 }
 
-/* ---- Grants and revocations ---- */
+/* ---- Grants, key updates and revocations ---- */
 
 static fallible check_grant(const struct http_request *request, const struct contract *contract,
                             const struct grant *grant)
@@ -215,6 +216,75 @@ HANDLER(workflow_get_grant)
 {
     struct storage_path path;
     TRY(storage_path_grant(request->captures.rows[0], request->captures.rows[1], &path));
+    return workflow_send_object(self, request, reply, &path, "application/json");
+}
+
+static fallible key_update_dataset(const struct http_request *request, struct text version,
+                                   struct storage_dataset *out)
+{
+    return storage_dataset_of(request->captures.rows[1], request->captures.rows[2], version, out);
+}
+
+static fallible put_key_update(struct workflow *workflow, struct http_request *request,
+                               struct http_reply *reply, struct workflow_documents *documents)
+{
+    struct contract *contract = &documents->contract;
+    struct key_update *update = &documents->key_update;
+    struct storage_dataset place;
+    struct storage_dataset named;
+    struct storage_path path;
+    size_t dataset;
+    bool is_new;
+    TRY(key_update_dataset(request, request->captures.rows[3], &place));
+    TRY(workflow_load_contract(workflow, request->arena, request->captures.rows[0], contract));
+    TRY(key_update_parse(request->arena, request->body, update));
+    TRY(storage_dataset_named(update->dataset, update->version, &named));
+    bool is_this = text_equal(named.owner, place.owner) && text_equal(named.name, place.name) &&
+                   named.version == place.version;
+    REQUIRE(is_this, INVALID, "workflow.key_update.other_dataset");
+    TRY(contract_find_dataset(contract, update->dataset, &dataset));
+    REQUIRE(contract->datasets[dataset].is_refreshed, INVALID, "workflow.key_update.pinned");
+    TRY(key_update_verify(update, contract, dataset));
+    TRY(storage_path_key_update(request->captures.rows[0], &place, &path));
+    TRY(storage_put(workflow->storage, &path, request->body, STORAGE_REPLACE, &is_new));
+    return workflow_reply_stored(request, reply, &update->document.digest, is_new);
+}
+DOCUMENT_HANDLER(workflow_put_key_update, put_key_update)
+
+static fallible keep_newest(void *self, const char *name)
+{
+    uint64_t version;
+    uint64_t *newest = self;
+    struct text text = text_of(name);
+    if (text_ends_with(text, TEXT(".json")) &&
+        result_is_ok(
+            decode_u64((struct text){text.data, text.size - strlen(".json")}, INT32_MAX, &version))) {
+        *newest = version > *newest ? version : *newest;
+    }
+    return OK;
+}
+
+HANDLER(workflow_get_newest_key_update)
+{
+    struct workflow *workflow = self;
+    struct storage_dataset dataset;
+    struct storage_path path;
+    uint64_t newest = 0;
+    TRY(key_update_dataset(request, TEXT("1"), &dataset));
+    TRY(storage_path_key_updates(request->captures.rows[0], &dataset, &path));
+    TRY(storage_list(workflow->storage, path.text, WORKFLOW_CONTRACTS_MAX, keep_newest, &newest));
+    REQUIRE(newest > 0, NOT_FOUND, "workflow.key_update.missing");
+    dataset.version = newest;
+    TRY(storage_path_key_update(request->captures.rows[0], &dataset, &path));
+    return workflow_send_object(self, request, reply, &path, "application/json");
+}
+
+HANDLER(workflow_get_key_update)
+{
+    struct storage_dataset dataset;
+    struct storage_path path;
+    TRY(key_update_dataset(request, request->captures.rows[3], &dataset));
+    TRY(storage_path_key_update(request->captures.rows[0], &dataset, &path));
     return workflow_send_object(self, request, reply, &path, "application/json");
 }
 

@@ -7,6 +7,7 @@ static void release(struct workflow_documents *documents)
     policy_release(&documents->policy);
     contract_release(&documents->contract);
     grant_release(&documents->grant);
+    key_update_release(&documents->key_update);
     revocation_release(&documents->revocation);
     run_request_release(&documents->run);
 }

@@ -29,6 +29,9 @@ HANDLER(workflow_put_contract);
 HANDLER(workflow_get_contract);
 HANDLER(workflow_put_grant);
 HANDLER(workflow_get_grant);
+HANDLER(workflow_put_key_update);
+HANDLER(workflow_get_key_update);
+HANDLER(workflow_get_newest_key_update);
 HANDLER(workflow_post_revocation);
 
 /* jobs.c */
@@ -45,6 +48,7 @@ struct workflow_documents {
     struct policy policy;
     struct contract contract;
     struct grant grant;
+    struct key_update key_update;
     struct revocation revocation;
     struct run_request run;
 };

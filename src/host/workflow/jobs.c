@@ -80,7 +80,7 @@ static fallible check_request(struct workflow *workflow, struct arena *arena, st
     TRY(contract_check_time(contract, now));
     TRY(run_request_verify(arena, run, contract, out_query));
     TRY(run_request_check_time(run, now));
-    return dossier_check(arena, workflow->storage, hex, contract);
+    return dossier_check(arena, workflow->storage, hex, contract, run);
 }
 
 static fallible build_queue_job(struct arena *arena, struct text hex, const struct contract *contract,

@@ -140,6 +140,15 @@ void agreement_documents_release(struct agreement_documents *documents)
     policy_release(&documents->policy);
 }
 
+bool agreement_is_pinned(const struct contract_dataset *dataset, const struct manifest *manifest)
+{
+    if (!dataset->is_refreshed) {
+        return digest_equal(&manifest->document.digest, &dataset->manifest);
+    }
+    return text_equal(manifest->dataset, dataset->dataset) && manifest->version >= dataset->version &&
+           digest_equal(&manifest->policy, &dataset->policy);
+}
+
 /* True when the folder holds the manifest and policy that the contract pins. Other contents are passed over.
  */
 static bool take_documents(struct arena *arena, const char *folder, const struct contract_dataset *dataset,
@@ -150,7 +159,7 @@ static bool take_documents(struct arena *arena, const char *folder, const struct
     bool found = result_is_ok(file_path(arena, folder, "manifest.json", &path)) && file_exists(path) &&
                  result_is_ok(file_read(arena, path, &read.manifest_document)) &&
                  result_is_ok(manifest_parse(arena, read.manifest_document, &read.manifest)) &&
-                 digest_equal(&read.manifest.document.digest, &dataset->manifest) &&
+                 agreement_is_pinned(dataset, &read.manifest) &&
                  result_is_ok(file_path(arena, folder, "policy.json", &path)) &&
                  result_is_ok(file_read(arena, path, &read.policy_document)) &&
                  result_is_ok(policy_parse(arena, read.policy_document, &read.policy)) &&

@@ -50,6 +50,10 @@ struct agreement_documents {
 };
 void agreement_documents_release(struct agreement_documents *documents);
 
+/* That a manifest may be what the contract pins: the very one, or for data that is refreshed one of a version
+ * that is late enough, under the agreed policy. Its schema is `bundle_check_dataset`'s business. */
+bool agreement_is_pinned(const struct contract_dataset *dataset, const struct manifest *manifest);
+
 /* Looks in `folders` (and below the party's own datasets/ and known/) for the dataset's documents, and
  * judges what it finds by `bundle_check_dataset`. `out->found` is false where there is none. */
 fallible agreement_find_documents(struct arena *arena, const char *party_folder, const char *const folders[],

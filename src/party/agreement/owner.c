@@ -49,16 +49,23 @@ fallible owner_key_name(struct arena *arena, const struct digest *contract, stru
     return arena_printf(arena, out, "truce-%.*s", KEY_NAME_HEX, hex.data);
 }
 
-static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
-                         const struct agreement_documents *documents, const struct key *release_key,
-                         struct grant_key *out)
+static fallible wrap_data_key(struct arena *arena, const struct keystore *keystore, const char *folder,
+                              const struct manifest *manifest, const struct key *release_key,
+                              struct bytes *out)
 {
     scoped_secret data_key = {0};
     scoped_buffer wrapped;
     buffer_init(&wrapped, GRANT_WRAPPED_BYTES_MAX);
-    TRY(dataset_open_key(documents->folder, &documents->manifest, &keystore->storage, &data_key));
+    TRY(dataset_open_key(folder, manifest, &keystore->storage, &data_key));
     TRY(key_oaep_encrypt(release_key, KEY_OAEP_SHA256, &data_key, &wrapped));
-    TRY(arena_copy(arena, buffer_view(&wrapped), &out->wrapped));
+    return arena_copy(arena, buffer_view(&wrapped), out);
+}
+
+static fallible wrap_key(struct arena *arena, const struct keystore *keystore,
+                         const struct agreement_documents *documents, const struct key *release_key,
+                         struct grant_key *out)
+{
+    TRY(wrap_data_key(arena, keystore, documents->folder, &documents->manifest, release_key, &out->wrapped));
     TRY(arena_copy_text(arena, documents->manifest.dataset, &out->dataset));
     out->version = documents->manifest.version;
     return OK;
@@ -77,7 +84,7 @@ static fallible wrap_keys(struct arena *arena, const char *party_folder, const c
 {
     TRY(ARENA_ARRAY(arena, struct grant_key, contract->dataset_count, &grant->keys));
     for (size_t i = 0; i < contract->dataset_count; i++) {
-        if (contract->datasets[i].owner != index) {
+        if (contract->datasets[i].owner != index || contract->datasets[i].is_refreshed) {
             continue;
         }
         defer(agreement_documents_release) struct agreement_documents documents = {0};
@@ -116,4 +123,23 @@ fallible owner_make_grant(struct arena *arena, struct vault *vault, const char *
                   &grant));
     TRY(grant_build(&grant, &payload));
     return jws_sign(payload, GRANT_TYP, NULL, &keystore->signing, out_grant);
+}
+
+fallible owner_make_key_update(struct arena *arena, struct vault *vault, const char *folder,
+                               const struct keystore *keystore, const struct contract *contract,
+                               const struct grant *grant, const struct manifest *manifest,
+                               struct buffer *out_update)
+{
+    scoped_key release_key = {0};
+    scoped_json *payload = NULL;
+    struct key_update update = {
+        .contract = contract->document.digest,
+        .dataset = manifest->dataset,
+        .version = manifest->version,
+        .manifest = manifest->document.digest,
+    };
+    TRY(vault_public_key(vault, arena, grant->key, grant->version, &release_key));
+    TRY(wrap_data_key(arena, keystore, folder, manifest, &release_key, &update.wrapped));
+    TRY(key_update_build(&update, &payload));
+    return jws_sign(payload, KEY_UPDATE_TYP, NULL, &keystore->signing, out_update);
 }

@@ -20,3 +20,10 @@ fallible owner_key_name(struct arena *arena, const struct digest *contract, stru
 fallible owner_make_grant(struct arena *arena, struct vault *vault, const char *party_folder,
                           const char *const folders[], size_t folder_count, const struct keystore *keystore,
                           const struct contract *contract, size_t index, struct buffer *out_grant);
+
+/* The signed key update for one version of a refreshed dataset, whose sealed folder is `folder`: its data key
+ * wrapped to the release key of the owner's grant. */
+fallible owner_make_key_update(struct arena *arena, struct vault *vault, const char *folder,
+                               const struct keystore *keystore, const struct contract *contract,
+                               const struct grant *grant, const struct manifest *manifest,
+                               struct buffer *out_update);

@@ -245,7 +245,10 @@ static fallible run_verify(struct invocation *invocation)
     }
 
 static const struct option draft_options[] = {
-    {"out", 'o', "FILE", "where to write the draft (default contract.json)", false}, {0}};
+    {"refreshed", 'r', "TABLE", "pin this table's schema, policy and least version instead of its data",
+     true},
+    {"out", 'o', "FILE", "where to write the draft (default contract.json)", false},
+    {0}};
 static const struct option explain_options[] = {DATASET_OPTION, {0}};
 static const struct option no_options[] = {{0}};
 static const struct option sign_options[] = {
@@ -260,7 +263,13 @@ static const struct option merge_options[] = {
 static const struct option verify_options[] = {
     {"grant", 'g', "FILE", "a grant to verify too", true}, DATASET_OPTION, {0}};
 static const struct option publish_options[] = {
-    {"grant", 'g', "FILE", "a grant of another owner to publish too", true}, {0}};
+    {"grant", 'g', "FILE", "a grant of another owner to publish too", true},
+    {"update", 'u', "FILE", "a key update to publish too, as its owner wrote it", true},
+    {0}};
+static const struct option refresh_options[] = {
+    {"out", 'o', "FILE", "write the key update instead of sending it", false},
+    {"version", 'v', "N", "the version (default 1)", false},
+    {0}};
 static const struct option executed_options[] = {
     {"param", 'p', "NAME=VALUE", "a parameter's value", true}, DATASET_OPTION, {0}};
 
@@ -268,7 +277,8 @@ static const char draft_about[] =
     "The specification is a JSON file:\n"
     "  {\"title\": text, \"parties\": [name, ...],\n"
     "   \"datasets\": [{\"table\": name, \"folder\": path} or {\"table\", \"manifest\": path, \"policy\": "
-    "path}],\n"
+    "path},\n"
+    "     each with \"refreshed\": true where later versions may take its place],\n"
     "   \"queries\": [{\"name\": name, \"sql\": text or \"sql_file\": path,\n"
     "     \"parameters\": [{\"name\", \"type\", \"public\": true, \"min\", \"max\", \"values\": [..]}],\n"
     "     \"max_rows\", \"max_bytes\", \"seconds\", \"memory_mb\"}],\n"
@@ -301,6 +311,14 @@ const struct command command_contract[] = {
      verify_options, 1, 1, run_verify},
     {"contract", "publish", "send a contract and your grant to the host", "CONTRACT", NULL, publish_options,
      1, 1, contract_run_publish},
+    {"contract", "refresh", "give the key of a version of a refreshed dataset to a contract",
+     "CONTRACT NAME|FOLDER",
+     "As the owner, for a dataset that the contract pins by schema, policy and least version. Nobody signs "
+     "again: the version's\n"
+     "data key is wrapped to the release key of your grant, and you sign that with the manifest's digest. "
+     "The sealed dataset\n"
+     "itself goes to the host by truce dataset upload.",
+     refresh_options, 2, 2, contract_run_refresh},
     {"contract", "revoke", "disable your release key, then tell the host", "CONTRACT",
      "Disabling the key in your own vault stops new releases at once; a run in flight may finish.",
      sign_options, 1, 1, contract_run_revoke},

@@ -30,3 +30,8 @@ fallible contract_run_revoke(struct invocation *invocation);
 /* contract_draft.c */
 fallible contract_run_draft(struct invocation *invocation);
 fallible contract_run_executed(struct invocation *invocation);
+/* contract_refresh.c: truce contract refresh, and sending a key update to the host. */
+struct host_link;
+fallible contract_run_refresh(struct invocation *invocation);
+fallible contract_put_update(struct invocation *invocation, struct host_link *link, const char *hex,
+                             struct bytes document);

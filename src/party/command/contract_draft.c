@@ -18,6 +18,24 @@ static fallible open_vetter(struct invocation *invocation, struct vetter_program
     return OK;
 }
 
+/* --refreshed TABLE says what the specification's member says. */
+static fallible mark_refreshed(struct invocation *invocation, struct specification *specification)
+{
+    const char *table;
+    for (size_t i = 0; (table = option_value_at(&invocation->options, "refreshed", i)) != NULL; i++) {
+        bool known = false;
+        for (size_t k = 0; k < specification->dataset_count; k++) {
+            if (text_is(specification->datasets[k].table, table)) {
+                specification->datasets[k].is_refreshed = known = true;
+            }
+        }
+        if (!known) {
+            return invocation_usage(invocation, "The specification has no table \"%s\".", table);
+        }
+    }
+    return OK;
+}
+
 static fallible build(struct invocation *invocation, const struct own_party *party, struct bytes *out_payload)
 {
     struct bytes file;
@@ -32,6 +50,7 @@ static fallible build(struct invocation *invocation, const struct own_party *par
     TRY(file_read(invocation->arena, path, &file));
     TRY(file_folder_of(invocation->arena, path, &folder));
     TRY(specification_read(invocation->arena, file, folder, world_now(&invocation->world), &specification));
+    TRY(mark_refreshed(invocation, &specification));
     TRY(address_book_open(invocation->arena, party->folder, &book));
     TRY(open_vetter(invocation, &program, &vetter));
     bool has_authority =

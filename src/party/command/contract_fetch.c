@@ -26,7 +26,7 @@ static fallible take_version(struct invocation *invocation, struct host_link *li
     TRY(host_link_get(link, invocation->arena, arena_where(invocation->arena, "%s/manifest", base),
                       &manifest_document));
     TRY(manifest_parse(invocation->arena, manifest_document, &manifest));
-    if (!digest_equal(&manifest.document.digest, &dataset->manifest)) {
+    if (!agreement_is_pinned(dataset, &manifest)) {
         return OK;
     }
     TRY(host_link_get(link, invocation->arena, arena_where(invocation->arena, "%s/policy", base),
@@ -38,7 +38,7 @@ static fallible take_version(struct invocation *invocation, struct host_link *li
     return keep(invocation, folder, "policy.json", policy_document);
 }
 
-/* The contract names a digest and not a version, so versions are tried until the host has no more. */
+/* A contract may name a digest and not a version, so versions are tried until the host has no more. */
 static fallible fetch_dataset(struct invocation *invocation, struct host_link *link,
                               const struct contract_dataset *dataset, const struct own_party *party)
 {

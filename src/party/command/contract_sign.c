@@ -121,6 +121,14 @@ static fallible write_files(struct invocation *invocation, const struct signing 
     TRY(file_write(grant_path, grant, FILE_PUBLIC));
     TRY(json_set_text(json, "grant", text_of(grant_path)));
     screen_line(&invocation->screen, "grant written to %s", grant_path);
+    for (size_t i = 0; i < signing->contract.dataset_count; i++) {
+        const struct contract_dataset *dataset = &signing->contract.datasets[i];
+        if (dataset->is_refreshed && dataset->owner == signing->self) {
+            screen_line(&invocation->screen,
+                        "%s is refreshed: give each version's key by truce contract refresh",
+                        screen_safe(invocation->arena, dataset->dataset));
+        }
+    }
     return OK;
 }
 
@@ -251,6 +259,10 @@ fallible contract_run_publish(struct invocation *invocation)
     for (size_t i = 0; (path = option_value_at(&invocation->options, "grant", i)) != NULL; i++) {
         TRY(file_read(invocation->arena, path, &grant));
         TRY(put_grant(invocation, &link, hex, grant, grants));
+    }
+    for (size_t i = 0; (path = option_value_at(&invocation->options, "update", i)) != NULL; i++) {
+        TRY(file_read(invocation->arena, path, &grant));
+        TRY(contract_put_update(invocation, &link, hex, grant));
     }
     TRY(json_set_text(json, "contract", text_of(hex)));
     return screen_json(&invocation->screen, json);

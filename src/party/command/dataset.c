@@ -111,7 +111,7 @@ static fallible take_rules(struct invocation *invocation, struct dataset_rules *
     uint64_t max_rows;
     TRY(invocation_number(invocation, "max-rows", POLICY_MAX_ROWS_MAX, DATASET_MAX_ROWS_DEFAULT, &max_rows));
     TRY(invocation_number(invocation, "min-entities", POLICY_MIN_ENTITIES_MAX, 0, &min_entities));
-    *out = (struct dataset_rules){.max_rows = max_rows};
+    *out = (struct dataset_rules){.max_rows = max_rows, .is_refreshed = option_given(options, "refreshed")};
     if (entity == NULL) {
         return invocation_usage(
             invocation, "--entity says whom the data is about: the column that names a person, claim or the "
@@ -478,6 +478,8 @@ static const struct option seal_options[] = {
     {"namespace", 0, "NAME", "what the entity's values are names of (default the column's name)", false},
     {"column", 'c', "NAME", "a column that approved queries may read (default all)", true},
     {"max-rows", 0, "N", "no result has more rows (default 10000)", false},
+    {"refreshed", 0, NULL, "the rules hold for later versions too, for contracts over data that is refreshed",
+     false},
     {"sql", 0, "TEXT", "seal the result of a query over local files", false},
     {"sql-file", 0, "FILE", "the same, from a file", false},
     VERSION_OPTION,

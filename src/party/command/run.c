@@ -1,6 +1,7 @@
 #include "attest/judge.h"
 #include "attest/runtime_data.h"
 #include "base/encode.h"
+#include "contract/grant.h"
 #include "contract/run_request.h"
 #include "jose/jwe.h"
 #include "party/agreement/agreement.h"
@@ -129,6 +130,74 @@ static fallible take_recipients(struct invocation *invocation, struct asking *as
     request->recipient_count =
         request->recipient_count != 0 ? request->recipient_count : contract->recipient_count;
     qsort(request->recipients, request->recipient_count, sizeof(request->recipients[0]), compare_names);
+    return OK;
+}
+
+/* The version of --version TABLE=N, or "" for the newest that the host has. */
+static fallible asked_version(struct invocation *invocation, struct text table, const char **out)
+{
+    const char *word;
+    uint64_t version;
+    *out = "";
+    for (size_t i = 0; (word = option_value_at(&invocation->options, "version", i)) != NULL; i++) {
+        if (strncmp(word, table.data, table.size) == 0 && word[table.size] == '=') {
+            if (!result_is_ok(decode_u64(text_of(word + table.size + 1), INT32_MAX, &version))) {
+                return invocation_usage(invocation, "--version takes TABLE=N, not \"%s\".", word);
+            }
+            *out = arena_where(invocation->arena, "/%llu", (unsigned long long)version);
+        }
+    }
+    return OK;
+}
+
+/* What the owner says is the version's manifest. The request pins it, so that nobody can run an older one. */
+static fallible take_manifest(struct invocation *invocation, struct asking *asking, size_t index)
+{
+    const struct contract_dataset *dataset = &asking->contract.datasets[index];
+    struct run_parameter *pin = &asking->request.manifests[asking->request.manifest_count++];
+    scoped_key_update update = {0};
+    struct bytes document;
+    const char *version;
+    const char *hex;
+    TRY(asked_version(invocation, dataset->table, &version));
+    TRY(agreement_hex(invocation->arena, &asking->contract.document.digest, &hex));
+    TRY(host_link_get(&asking->link, invocation->arena,
+                      arena_where(invocation->arena, "/v1/contracts/%s/keys/%.*s%s", hex,
+                                  TEXT_ARGS(dataset->dataset), version),
+                      &document));
+    TRY(key_update_parse(invocation->arena, document, &update));
+    TRY(key_update_verify(&update, &asking->contract, index));
+    REQUIRE(update.version >= dataset->version, DENIED, "bundle.manifest.version");
+    const char *got = arena_where(invocation->arena, "/%llu", (unsigned long long)update.version);
+    REQUIRE(version[0] == '\0' || strcmp(version, got) == 0, UNTRUSTED, "run.version");
+    screen_note(&invocation->screen, "table %s: version %llu", screen_safe(invocation->arena, dataset->table),
+                (unsigned long long)update.version);
+    pin->name = dataset->table;
+    return digest_to_text(invocation->arena, &update.manifest, &pin->value);
+}
+
+static bool is_refreshed(const struct contract *contract)
+{
+    bool any = false;
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        any = any || contract->datasets[i].is_refreshed;
+    }
+    return any;
+}
+
+static fallible take_manifests(struct invocation *invocation, struct asking *asking)
+{
+    const struct contract *contract = &asking->contract;
+    struct run_request *request = &asking->request;
+    TRY(ARENA_ARRAY(invocation->arena, struct run_parameter, contract->dataset_count, &request->manifests));
+    for (size_t i = 0; i < contract->dataset_count; i++) {
+        struct result result = contract->datasets[i].is_refreshed ? take_manifest(invocation, asking, i) : OK;
+        if (!result_is_ok(result)) {
+            result.where = arena_where(invocation->arena, "%.*s", TEXT_ARGS(contract->datasets[i].dataset));
+            return result;
+        }
+    }
+    qsort(request->manifests, request->manifest_count, sizeof(request->manifests[0]), compare_parameters);
     return OK;
 }
 
@@ -297,9 +366,10 @@ static fallible run_run(struct invocation *invocation)
     TRY(take_parameters(invocation, &asking));
     TRY(take_recipients(invocation, &asking));
     TRY(complete(invocation, &asking));
-    if (sends || asking.sealed != NULL) {
+    if (sends || asking.sealed != NULL || is_refreshed(&asking.contract)) {
         TRY(host_link_open(invocation->arena, asking.party.folder, &asking.link));
     }
+    TRY(take_manifests(invocation, &asking));
     if (asking.sealed != NULL) {
         TRY(seal_to_rooms(invocation, &asking));
     }
@@ -318,6 +388,7 @@ static fallible run_run(struct invocation *invocation)
 static const struct option run_options[] = {
     {"param", 'p', "NAME=VALUE", "a parameter's value", true},
     {"recipient", 'r', "NAME", "who gets the result (default: all recipients of the contract)", true},
+    {"version", 'v', "TABLE=N", "the version of a refreshed table (default the newest at the host)", true},
     {"wait", 'w', NULL, "wait until the run has ended", false},
     {"timeout", 0, "SECONDS", "how long to wait (default 3600)", false},
     {"minutes", 0, "N", "the request is void after so many minutes (default 60)", false},

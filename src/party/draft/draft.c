@@ -89,7 +89,13 @@ static fallible add_dataset(struct work *work, size_t index)
     owner->is_owner = true;
     row->table = work->specification->datasets[index].table;
     row->dataset = manifest->dataset;
-    row->manifest = manifest->document.digest;
+    row->is_refreshed = work->specification->datasets[index].is_refreshed;
+    if (row->is_refreshed) {
+        row->version = manifest->version;
+        TRY(manifest_schema_digest(work->arena, manifest, &row->schema));
+    } else {
+        row->manifest = manifest->document.digest;
+    }
     row->policy = policy->document.digest;
     row->entity = policy->entity;
     return OK;

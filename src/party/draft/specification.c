@@ -80,9 +80,12 @@ static fallible take_path(struct arena *arena, const char *folder, const json_t 
 static fallible read_dataset(struct arena *arena, const char *folder, const json_t *json,
                              struct specification_dataset *out)
 {
-    static const char *const members[] = {"table", "folder", "manifest", "policy", NULL};
+    static const char *const members[] = {"table", "folder", "manifest", "policy", "refreshed", NULL};
     TRY(json_only(arena, json, members));
     TRY(take_name(arena, json, "table", &out->table));
+    if (json_has(json, "refreshed")) {
+        TRY(json_get_bool(json, "refreshed", &out->is_refreshed));
+    }
     if (!json_has(json, "folder")) {
         TRY(take_path(arena, folder, json, "manifest", &out->manifest));
         return take_path(arena, folder, json, "policy", &out->policy);

@@ -1,7 +1,8 @@
 /* party/draft/specification.h: the small file from which a contract is drafted.
  *
- * {"title","parties":[name],"datasets":[{"table","folder"} | {"table","manifest","policy"}],
- *  "queries":[{"name","sql" | "sql_file","parameters":[{"name","type","public"?,"min"?,"max"?,"values"?}],
+ * {"title","parties":[name],"datasets":[{"table","folder","refreshed"?} |
+ * {"table","manifest","policy","refreshed"?}], "queries":[{"name","sql" |
+ * "sql_file","parameters":[{"name","type","public"?,"min"?,"max"?,"values"?}],
  *              "max_rows"?,"max_bytes"?,"seconds"?,"memory_mb"?}],
  *  "queriers":[name],"recipients":[name],"days" | "valid":{"from","until"},"residency"?:[text],
  *  "authorities"?:[{"party","file"} | {"party","issuer","keys","policy_hash"}],
@@ -19,6 +20,7 @@ struct specification_dataset {
     struct text table;
     const char *manifest; /* paths */
     const char *policy;
+    bool is_refreshed; /* pinned by schema, policy and this version or later */
 };
 
 struct specification_query {

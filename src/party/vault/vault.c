@@ -277,6 +277,16 @@ fallible vault_create_release_key(struct vault *vault, struct arena *arena, stru
     return OK;
 }
 
+fallible vault_public_key(struct vault *vault, struct arena *arena, struct text name, struct text version,
+                          struct key *out)
+{
+    scoped_json *bundle = NULL;
+    TRY(call_vault(vault, arena, HTTP_GET,
+                   arena_where(arena, "/keys/%.*s/%.*s", TEXT_ARGS(name), TEXT_ARGS(version)), NULL,
+                   &bundle));
+    return take_public_key(bundle, out);
+}
+
 fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text name, struct text version)
 {
     scoped_json *body = json_object();

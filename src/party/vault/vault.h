@@ -35,6 +35,9 @@ void vault_key_release(struct vault_key *key);
  * the vault: UNTRUSTED "vault.key.policy", "vault.key.attributes" unless what is stored is what was asked. */
 fallible vault_create_release_key(struct vault *vault, struct arena *arena, struct text name,
                                   struct bytes policy, int64_t expires, struct vault_key *out);
+/* The public part of a key version. */
+fallible vault_public_key(struct vault *vault, struct arena *arena, struct text name, struct text version,
+                          struct key *out);
 /* Stops all further releases of a key version. */
 fallible vault_disable_key(struct vault *vault, struct arena *arena, struct text name, struct text version);
 /* The vault's own record of releases, all pages: {"value":[…]} (doc/formats.md §8; truce-vault only). */

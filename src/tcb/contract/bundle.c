@@ -216,21 +216,21 @@ static fallible take_updated_keys(struct arena *arena, struct bundle *bundle)
     return OK;
 }
 
-/* The querier, not the host, says which version of refreshed data the run is about. */
+/* The querier, not the host, says which versions of refreshed data the run is about. */
 static fallible check_versions_asked(const struct bundle *bundle)
 {
-    const struct contract_query *query = &bundle->contract.queries[bundle->query];
-    size_t asked = 0;
-    for (size_t i = 0; i < query->read_count; i++) {
-        size_t dataset = query->reads[i].dataset;
-        const struct contract_dataset *row = &bundle->contract.datasets[dataset];
-        if (row->is_refreshed) {
-            TRY(run_request_check_manifest(&bundle->run_request, row->table,
-                                           &bundle->manifests[dataset].document.digest));
-            asked++;
+    for (size_t i = 0; i < bundle->contract.dataset_count; i++) {
+        const struct contract_dataset *dataset = &bundle->contract.datasets[i];
+        struct digest asked;
+        if (!dataset->is_refreshed) {
+            continue;
+        }
+        TRY(run_request_find_manifest(&bundle->run_request, dataset->table, &asked));
+        if (!digest_equal(&asked, &bundle->manifests[i].document.digest)) {
+            return FAIL_AT(UNTRUSTED, "run.manifest", dataset->table.data);
         }
     }
-    REQUIRE(asked == bundle->run_request.manifest_count, INVALID, "run.manifest.unknown");
+    REQUIRE(bundle->run_request.manifest_count == bundle->key_update_count, INVALID, "run.manifest.unknown");
     return OK;
 }
 

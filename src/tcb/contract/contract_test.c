@@ -468,7 +468,7 @@ static const struct refusal refusals[] = {
     {{TEST_SIGNED, 0, "/key_updates/0", "@/grants/1", .refreshed = true}, "jws.typ", "key_updates[0]"},
     {{TEST_RUN, 0, "/manifests", NULL, .refreshed = true}, "run.manifest.missing", "claims"},
     {{TEST_RUN, 0, "/manifests/claims", SOME_DIGEST, .refreshed = true}, "run.manifest", "claims"},
-    {{TEST_RUN, 0, "/manifests/claims", "\"newest\"", .refreshed = true}, "run.manifest", "claims"},
+    {{TEST_RUN, 0, "/manifests/claims", "\"newest\"", .refreshed = true}, "run.manifest.missing", "claims"},
     {{TEST_RUN, 0, "/manifests/flights", SOME_DIGEST, .refreshed = true}, "run.manifest.unknown", NULL},
     {{TEST_RUN, 0, "/manifests", "{\"claims\":" SOME_DIGEST "}"}, "run.manifest.unknown", NULL},
     /* the set */

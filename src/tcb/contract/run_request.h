@@ -48,10 +48,8 @@ fallible run_request_build(const struct run_request *request, json_t **out);
 fallible run_request_verify(struct arena *arena, const struct run_request *request,
                             const struct contract *contract, size_t *out_query);
 
-/* That the request names this manifest for a refreshed table. INVALID "run.manifest.missing", UNTRUSTED
- * "run.manifest". That it names no other tables is checked in bundle.h. */
-fallible run_request_check_manifest(const struct run_request *request, struct text table,
-                                    const struct digest *manifest);
+/* The digest of the manifest that the request names for a refreshed table. INVALID "run.manifest.missing". */
+fallible run_request_find_manifest(const struct run_request *request, struct text table, struct digest *out);
 
 /* EXPIRED "run.expired" when `unix_seconds` is after not_after. */
 fallible run_request_check_time(const struct run_request *request, int64_t unix_seconds);
