@@ -258,10 +258,10 @@ def jwks_of_stranger(world, row):
 
 
 BUNDLES = [
-    Party("contract of another run", exchanged("contract"), "invalid: bundle.manifest.unknown: manifests[0]"),
+    Party("contract of another run", exchanged("contract"), "untrusted: bundle.manifest.digest: bank/customers"),
     Party("grants of another run", exchanged("grants"), "untrusted: grant.contract: bank"),
-    Party("manifests of another run", exchanged("manifests"), "invalid: bundle.manifest.unknown: manifests[0]"),
-    Party("policies of another run", exchanged("policies"), "invalid: bundle.policy.unknown: policies[0]"),
+    Party("manifests of another run", exchanged("manifests"), "untrusted: bundle.manifest.digest: bank/customers"),
+    Party("policies of another run", exchanged("policies"), "untrusted: bundle.policy.digest: bank/customers"),
     Party("run request of another run", exchanged("run_request"), "untrusted: run.contract"),
     Party("runtime data of another run", exchanged("runtime_data"), "untrusted: receipt.runtime.contract"),
     Party("evidence of another run", exchanged("evidence"), "untrusted: sim.report_data: evidence"),

@@ -12,7 +12,7 @@ from vault_support import Client, openssl
 NONE = {"bank": 0, "shop": 0}
 BANK = {"bank": 1, "shop": 0}
 BOTH = {"bank": 1, "shop": 1}
-UNTRUSTED, INVALID, DENIED, NOT_FOUND, EXPIRED = "untrusted", "invalid", "denied", "not_found", "expired"
+UNTRUSTED, INVALID, DENIED, NOT_FOUND, EXPIRED, LIMIT = "untrusted", "invalid", "denied", "not_found", "expired", "limit"
 
 @dataclasses.dataclass
 class Room:
@@ -186,7 +186,7 @@ def unsigned_change(name, index, *path_and_value):
 
 
 DOCUMENTS = [
-    Room("manifest changed", "bundle.manifest.unknown", "manifests[0]", INVALID,
+    Room("manifest changed", "bundle.manifest.digest", "bank/customers", UNTRUSTED,
          unsigned_change("manifests", 0, "created", "2026-01-01T00:00:00Z")),
     Room("manifest unsigned", "jws.signatures.none", "manifests[0]", INVALID,
          member("manifests", 0, edit_signatures(list.clear))),
@@ -196,17 +196,17 @@ DOCUMENTS = [
          resign("manifests", 0, "stranger")),
     Room("manifest's signature with high s", "key.signature.high_s", "bank/customers", UNTRUSTED,
          member("manifests", 0, forge.high_s)),
-    Room("manifest missing", "bundle.manifest.missing", "bank/customers", INVALID,
+    Room("manifest missing", "document.too_few", "manifests", INVALID,
          member("manifests", None, lambda all_: all_[1:])),
-    Room("manifest twice", "bundle.manifest.duplicate", "manifests[2]", INVALID,
+    Room("manifest twice", "document.too_many", "manifests", LIMIT,
          member("manifests", None, lambda all_: all_ + all_[:1])),
-    Room("manifest of another version", "bundle.manifest.unknown", "manifests[0]", INVALID, other("manifests", 0)),
-    Room("rows swapped after signing, manifest signed again by the owner", "bundle.manifest.unknown", "manifests[0]",
-         INVALID, resealed_documents),
-    Room("policy changed", "bundle.policy.unknown", "policies[0]", INVALID,
+    Room("manifest of another version", "bundle.manifest.digest", "bank/customers", UNTRUSTED, other("manifests", 0)),
+    Room("rows swapped after signing, manifest signed again by the owner", "bundle.manifest.digest",
+         "bank/customers", UNTRUSTED, resealed_documents),
+    Room("policy changed", "bundle.policy.digest", "bank/customers", UNTRUSTED,
          unsigned_change("policies", 0, "output", "min_entities", 2)),
     Room("policy signed by another party", "jws.signature", "bank/customers", UNTRUSTED, resign("policies", 0, "shop")),
-    Room("policy missing", "bundle.policy.missing", "shop/purchases", INVALID,
+    Room("policy missing", "document.too_few", "policies", INVALID,
          member("policies", None, lambda all_: all_[:1])),
     Room("weaker policy in a contract that all sign", "bundle.manifest.policy", "bank/customers", UNTRUSTED,
          policy_of_less),
@@ -242,7 +242,11 @@ DOCUMENTS = [
     Room("grant changed", "grant.digest", "bank", UNTRUSTED,
          unsigned_change("grants", 0, "vault", "https://localhost:1")),
     Room("grant signed by another party", "jws.signature", "bank", UNTRUSTED, resign("grants", 0, "shop")),
-    Room("grant missing", "bundle.grant.missing", "shop", INVALID, member("grants", None, lambda all_: all_[:1])),
+    Room("grant missing", "document.too_few", "grants", INVALID, member("grants", None, lambda all_: all_[:1])),
+    Room("one owner's grant in the place of another's", "bundle.grant.owner", "shop", INVALID,
+         member("grants", None, lambda all_: all_[:1] * 2)),
+    Room("manifests in another order", "bundle.manifest.digest", "bank/customers", UNTRUSTED,
+         member("manifests", None, lambda all_: all_[::-1])),
     Room("grant with the keys of another dataset", "grant.keys", "bank", DENIED,
          agreed(grants={"bank": setting("keys", 0, "dataset", "shop/purchases")})),
     Room("grant for another version", "bundle.grant.version", "bank/customers", DENIED,

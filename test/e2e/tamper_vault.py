@@ -330,10 +330,10 @@ STORED = [
                 "contract.signature.missing at shop", NONE),
     Stored("stored manifest of another version", document_path("manifests"),
            lambda world, octets: canonical(world.other_documents["manifests"][0]), "refused",
-                "bundle.manifest.unknown (manifests[0])", NONE),
+                "bundle.manifest.digest (bank/customers)", NONE),
     Stored("stored policy changed", document_path("policies"),
            as_json(lambda world, document: forge.changed(document, forge.setting("output", "min_entities", 2))),
-                "refused", "bundle.policy.unknown (policies[0])", NONE),
+                "refused", "bundle.policy.digest (bank/customers)", NONE),
 ]
 
 

@@ -80,6 +80,15 @@ int main(int count, char **arguments)
     write_file(folder, "run_request", "good", bundle.run_request.document.payload);
     write_people(folder, &keys, &bundle.contract);
     write_frame(folder, &bundle);
+    struct test_change refreshed = {.refreshed = true};
+    scoped_json *second = test_set_make(&arena, &keys, &refreshed);
+    scoped_bundle other = {0};
+    ASSERT(result_is_ok(bundle_parse(&arena, second, &other)));
+    write_json(folder, "bundle", "refreshed", second);
+    write_file(folder, "contract", "refreshed", other.contract.document.payload);
+    write_file(folder, "grant", "key_update", other.key_updates[0].document.payload);
+    write_file(folder, "policy", "refreshed", other.policies[TEST_CLAIMS].document.payload);
+    write_file(folder, "run_request", "manifests", other.run_request.document.payload);
     test_keys_release(&keys);
     return 0;
 }

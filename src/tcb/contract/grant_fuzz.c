@@ -16,5 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct result built = grant_build(&parsed, &payload);
         assert_built(&arena, &parsed.document, built, payload);
     }
+    scoped_key_update update = {0};
+    if (envelope_of(&arena, (struct bytes){data, size}, KEY_UPDATE_TYP, "", &document) &&
+        result_is_ok(key_update_parse(&arena, document, &update))) {
+        json_t *payload = NULL;
+        struct result built = key_update_build(&update, &payload);
+        assert_built(&arena, &update.document, built, payload);
+    }
     return 0;
 }
