@@ -12,7 +12,6 @@
 
 #include "main/room_family.h"
 
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -50,43 +49,39 @@ static void print_help(FILE *to, const char *program)
             program, program, program);
 }
 
-static fallible parse_number(const char *text, uint64_t max, uint64_t *out)
-{
-    TRY(decode_u64(text_of(text), max, out));
-    REQUIRE(*out > 0, INVALID, "options.number");
-    return OK;
-}
+/* The value of an option, or of a number from 1 to `max` where `number` is not NULL. */
+struct known_option {
+    const char *name;
+    const char **text;
+    uint64_t *number;
+    uint64_t max;
+};
 
-static fallible parse_option(int option, const char *value, struct options *options)
+static fallible take_option(const struct known_option known[], const char *name, const char *value)
 {
-    switch (option) {
-    case 'h':
-        options->host_socket = value;
+    for (; known->name != NULL; known++) {
+        if (strcmp(known->name, name) != 0) {
+            continue;
+        }
+        if (known->text != NULL) {
+            *known->text = value;
+            return OK;
+        }
+        TRY(decode_u64(text_of(value), known->max, known->number));
+        REQUIRE(*known->number > 0, INVALID, "options.number");
         return OK;
-    case 'q':
-        options->query_program = value;
-        return OK;
-    case 't':
-        return parse_number(value, ROOM_THREADS_MAX, &options->threads);
-    case 'c':
-        return parse_number(value, 1024 * 1024, &options->ciphertext_mb);
-    case 'e':
-        return parse_number(value, 1024 * 1024, &options->engine_memory_mb);
-    default:
-        return FAIL(INVALID, "options.unknown");
     }
+    return FAIL(INVALID, "options.unknown");
 }
 
 static fallible parse_options(int count, char **arguments, struct options *out)
 {
-    static const struct option known[] = {
-        {"host", required_argument, NULL, 'h'},
-        {"query", required_argument, NULL, 'q'},
-        {"threads", required_argument, NULL, 't'},
-        {"ciphertext-mb", required_argument, NULL, 'c'},
-        {"engine-memory-mb", required_argument, NULL, 'e'},
-        {0},
-    };
+    const struct known_option known[] = {{"--host", .text = &out->host_socket},
+                                         {"--query", .text = &out->query_program},
+                                         {"--threads", NULL, &out->threads, ROOM_THREADS_MAX},
+                                         {"--ciphertext-mb", NULL, &out->ciphertext_mb, 1024 * 1024},
+                                         {"--engine-memory-mb", NULL, &out->engine_memory_mb, 1024 * 1024},
+                                         {0}};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *out = (struct options){.threads = cores < 1                  ? 1
                                        : cores > ROOM_THREADS_MAX ? ROOM_THREADS_MAX
@@ -95,14 +90,15 @@ static fallible parse_options(int count, char **arguments, struct options *out)
                             .engine_memory_mb = 4096};
     REQUIRE(count >= 2, INVALID, "options.command");
     out->command = arguments[1];
-    int option;
-    while ((option = getopt_long(count - 1, arguments + 1, "", known, NULL)) != -1) {
-        TRY(parse_option(option, optarg, out));
+    int at = 2;
+    if (strcmp(out->command, "measure") != 0) {
+        REQUIRE(count > at, INVALID, "options.arguments");
+        out->folder = arguments[at++];
     }
-    int rest = count - 1 - optind;
-    bool takes_folder = strcmp(out->command, "measure") != 0;
-    REQUIRE(rest == (takes_folder ? 1 : 0), INVALID, "options.arguments");
-    out->folder = takes_folder ? arguments[1 + optind] : NULL;
+    for (; at < count; at += 2) {
+        REQUIRE(at + 1 < count, INVALID, "options.arguments");
+        TRY(take_option(known, arguments[at], arguments[at + 1]));
+    }
     return OK;
 }
 

@@ -28,13 +28,6 @@ static fallible add_key(json_t *keys, const struct key_row *row, const struct ke
     return json_set_text(jwk, "use", text_of(row->use));
 }
 
-static fallible set_digest(struct arena *arena, json_t *object, const char *name, const struct digest *digest)
-{
-    struct text text;
-    TRY(digest_to_text(arena, digest, &text));
-    return json_set_text(object, name, text);
-}
-
 fallible runtime_data_build(struct arena *arena, const struct runtime_data *from, struct bytes *out)
 {
     scoped_json *object = json_object();
@@ -43,8 +36,8 @@ fallible runtime_data_build(struct arena *arena, const struct runtime_data *from
     json_t *keys = json_object_get(object, "keys");
     if (from->purpose == RUNTIME_RUN) {
         TRY(json_set_text(object, "purpose", TEXT("run")));
-        TRY(set_digest(arena, object, "contract", &from->contract));
-        TRY(set_digest(arena, object, "run_request", &from->run_request));
+        TRY(json_set(object, "contract", digest_to_json(&from->contract)));
+        TRY(json_set(object, "run_request", digest_to_json(&from->run_request)));
         TRY(add_key(keys, &wrap_row, &from->encryption_key));
         TRY(add_key(keys, &receipt_row, &from->receipt_key));
     } else {

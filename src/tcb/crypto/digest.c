@@ -44,6 +44,14 @@ fallible digest_to_text(struct arena *arena, const struct digest *digest, struct
     return arena_printf(arena, out, "sha256:%.*s", TEXT_ARGS(hex));
 }
 
+json_t *digest_to_json(const struct digest *digest)
+{
+    scoped_arena arena;
+    arena_init(&arena, 1024);
+    struct text text;
+    return result_is_ok(digest_to_text(&arena, digest, &text)) ? json_stringn(text.data, text.size) : NULL;
+}
+
 fallible digest_from_text(struct text untrusted_text, struct digest *out)
 {
     struct text prefix = TEXT("sha256:");

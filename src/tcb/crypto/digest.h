@@ -1,7 +1,7 @@
 /* crypto/digest.h: SHA-2 digests and what Truce derives from them. Any thread. */
 #pragma once
 
-#include "base/arena.h"
+#include "base/json.h"
 
 enum { DIGEST_BYTES = 32, DIGEST384_BYTES = 48, DIGEST512_BYTES = 64 };
 
@@ -29,6 +29,9 @@ bool digest_equal(const struct digest *left, const struct digest *right);
  * form with INVALID "digest.form". */
 fallible digest_to_text(struct arena *arena, const struct digest *digest, struct text *out);
 fallible digest_from_text(struct text untrusted_text, struct digest *out);
+/* The same as a JSON text, which the caller owns; NULL without memory, as `json_set` and json_pack take it.
+ */
+json_t *digest_to_json(const struct digest *digest);
 
 /* SHA-256 of a sequence of views. `hasher_finish` may be called once. */
 struct hasher {

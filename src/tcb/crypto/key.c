@@ -5,7 +5,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -110,17 +109,17 @@ fallible key_adopt(EVP_PKEY *pkey, bool is_private, struct key *out)
 fallible key_generate(enum key_kind kind, unsigned rsa_bits, struct key *out)
 {
     LEAVE_NO_ERROR_QUEUE;
+    EVP_PKEY *made;
     if (kind == KEY_RSA) {
         REQUIRE(rsa_bits == 2048 || rsa_bits == 3072 || rsa_bits == 4096, INVALID, "key.rsa.size");
-        EVP_PKEY *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)rsa_bits);
-        REQUIRE(rsa != NULL, INTERNAL, "key.generate");
-        return key_adopt(rsa, true, out);
+        made = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)rsa_bits);
+    } else {
+        REQUIRE(kind == KEY_EC_P256 || kind == KEY_EC_P384, INVALID, "key.kind");
+        REQUIRE(rsa_bits == 0, INVALID, "key.rsa.size");
+        made = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind == KEY_EC_P256 ? "P-256" : "P-384");
     }
-    REQUIRE(kind == KEY_EC_P256 || kind == KEY_EC_P384, INVALID, "key.kind");
-    REQUIRE(rsa_bits == 0, INVALID, "key.rsa.size");
-    EVP_PKEY *ec = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind == KEY_EC_P256 ? "P-256" : "P-384");
-    REQUIRE(ec != NULL, INTERNAL, "key.generate");
-    return key_adopt(ec, true, out);
+    REQUIRE(made != NULL, INTERNAL, "key.generate");
+    return key_adopt(made, true, out);
 }
 
 /* --- JWK --------------------------------------------------------------------------------------- */
@@ -158,17 +157,14 @@ fallible key_to_jwk(const struct key *key, json_t **out)
     return OK;
 }
 
-/* Takes over `builder` and makes a public key of the named type from what was pushed to it. */
-static fallible key_from_parameters(const char *type, OSSL_PARAM_BLD *builder, struct key *out)
+/* A public key of the named type from its parameters. */
+static fallible key_from_parameters(const char *type, OSSL_PARAM parameters[], struct key *out)
 {
-    OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
-    OSSL_PARAM_BLD_free(builder);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     EVP_PKEY *pkey = NULL;
-    bool done = parameters != NULL && context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
+    bool done = context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
                 EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
     EVP_PKEY_CTX_free(context);
-    OSSL_PARAM_free(parameters);
     if (!done) {
         EVP_PKEY_free(pkey);
         return FAIL(INVALID, "key.point");
@@ -191,42 +187,39 @@ static fallible ec_from_jwk(struct arena *arena, const json_t *jwk, struct key *
     uint8_t point[1 + 2 * COORDINATE_BYTES_MAX] = {4};
     memcpy(point + 1, x.data, size);
     memcpy(point + 1 + size, y.data, size);
-    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    REQUIRE(builder != NULL, NO_MEMORY, "key.memory");
-    if (OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, p256 ? "P-256" : "P-384", 0) !=
-            1 ||
-        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * size) != 1) {
-        OSSL_PARAM_BLD_free(builder);
-        return FAIL(NO_MEMORY, "key.memory");
-    }
-    return key_from_parameters("EC", builder, out);
+    char group[] = "P-256";
+    memcpy(group, curve.data, curve.size);
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * size),
+        OSSL_PARAM_construct_end()};
+    return key_from_parameters("EC", parameters, out);
 }
 
-static fallible rsa_number(struct arena *arena, const json_t *jwk, const char *name, BIGNUM **out)
+/* A number of a JWK as OpenSSL takes it: in the machine's own order of octets. */
+static fallible rsa_number(struct arena *arena, const json_t *jwk, const char *name, const char *parameter,
+                           OSSL_PARAM *out)
 {
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest octet comes first");
     struct bytes octets;
     TRY(json_get_base64url(arena, jwk, name, &octets));
     REQUIRE(octets.size > 0 && octets.data[0] != 0, INVALID, "key.jwk.leading_zero");
     REQUIRE(octets.size <= MODULUS_BYTES_MAX, UNSUPPORTED, "key.rsa.size");
-    *out = BN_bin2bn(octets.data, (int)octets.size, NULL);
-    REQUIRE(*out != NULL, NO_MEMORY, "key.memory");
+    uint8_t *native;
+    TRY(ARENA_ARRAY(arena, uint8_t, octets.size, &native));
+    for (size_t i = 0; i < octets.size; i++) {
+        native[octets.size - 1 - i] = octets.data[i];
+    }
+    *out = OSSL_PARAM_construct_BN(parameter, native, octets.size);
     return OK;
 }
 
 static fallible rsa_from_jwk(struct arena *arena, const json_t *jwk, struct key *out)
 {
-    scoped_bignum *n = NULL;
-    scoped_bignum *e = NULL;
-    TRY(rsa_number(arena, jwk, "n", &n));
-    TRY(rsa_number(arena, jwk, "e", &e));
-    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    REQUIRE(builder != NULL, NO_MEMORY, "key.memory");
-    if (OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1) {
-        OSSL_PARAM_BLD_free(builder);
-        return FAIL(NO_MEMORY, "key.memory");
-    }
-    return key_from_parameters("RSA", builder, out);
+    OSSL_PARAM parameters[3] = {[2] = OSSL_PARAM_construct_end()};
+    TRY(rsa_number(arena, jwk, "n", OSSL_PKEY_PARAM_RSA_N, &parameters[0]));
+    TRY(rsa_number(arena, jwk, "e", OSSL_PKEY_PARAM_RSA_E, &parameters[1]));
+    return key_from_parameters("RSA", parameters, out);
 }
 
 fallible key_from_jwk(const json_t *untrusted_jwk, struct key *out)

@@ -83,18 +83,17 @@ static fallible prepare(const struct key *key, const struct algorithm_row *row, 
 }
 
 /* s and n - s are both good for the same message; the lower one is ours. */
-static fallible lower(uint8_t s[static 32])
+static void lower(uint8_t s[static 32])
 {
     if (memcmp(s, half_order, sizeof half_order) <= 0) {
-        return OK;
+        return;
     }
-    BIGNUM *n = BN_bin2bn(order, sizeof order, NULL);
-    BIGNUM *high = BN_bin2bn(s, 32, NULL);
-    bool done = n != NULL && high != NULL && BN_sub(n, n, high) == 1 && BN_bn2binpad(n, s, 32) == 32;
-    BN_free(n);
-    BN_free(high);
-    REQUIRE(done, NO_MEMORY, "key.memory");
-    return OK;
+    int borrow = 0;
+    for (size_t i = sizeof order; i-- > 0;) {
+        int difference = order[i] - s[i] - borrow;
+        borrow = difference < 0;
+        s[i] = (uint8_t)difference;
+    }
 }
 
 static fallible raw_of_der(const struct algorithm_row *row, struct bytes der, uint8_t *out)
@@ -106,7 +105,10 @@ static fallible raw_of_der(const struct algorithm_row *row, struct bytes der, ui
     REQUIRE(BN_bn2binpad(ECDSA_SIG_get0_r(pair), out, size) == size &&
                 BN_bn2binpad(ECDSA_SIG_get0_s(pair), out + size, size) == size,
             INTERNAL, "key.sign");
-    return row->kind == KEY_EC_P256 ? lower(out + size) : OK;
+    if (row->kind == KEY_EC_P256) {
+        lower(out + size);
+    }
+    return OK;
 }
 
 static fallible der_of_raw(const struct algorithm_row *row, struct bytes raw,

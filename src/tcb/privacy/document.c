@@ -336,11 +336,7 @@ struct result document_within(struct arena *arena, struct result result, const c
 
 fallible document_set_digest(json_t *object, const char *member, const struct digest *digest)
 {
-    scoped_arena arena;
-    arena_init(&arena, 1024);
-    struct text text;
-    TRY(digest_to_text(&arena, digest, &text));
-    return json_set_text(object, member, text);
+    return json_set(object, member, digest_to_json(digest));
 }
 
 fallible document_set_key(json_t *object, const char *member, const struct key *key)

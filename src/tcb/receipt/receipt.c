@@ -15,29 +15,15 @@ static const struct digest *digest_shown(const struct receipt_facts *facts,
     return contract_query_is_public(query) ? &facts->query_executed : &query->canonical;
 }
 
-static fallible set_query(json_t *predicate, const struct receipt_facts *facts,
-                          const struct contract_query *from)
-{
-    const struct run_request *request = &facts->documents->run_request;
-    json_t *query;
-    TRY(document_set_object(predicate, "query", &query));
-    TRY(json_set_text(query, "name", from->name));
-    TRY(document_set_digest(query, "canonical", &from->canonical));
-    TRY(document_set_digest(query, "executed", digest_shown(facts, from)));
-    TRY(json_set_text(query, "querier", request->querier));
-    return document_set_names(query, "recipients", request->recipients, request->recipient_count);
-}
-
 static fallible add_input(json_t *inputs, const struct bundle *documents, const struct contract_read *read)
 {
     const struct manifest *manifest = &documents->manifests[read->dataset];
-    json_t *input;
-    TRY(document_add_object(inputs, &input));
-    TRY(json_set_text(input, "dataset", manifest->dataset));
-    TRY(json_set_i64(input, "version", (int64_t)manifest->version));
-    TRY(document_set_digest(input, "manifest", &manifest->document.digest));
-    TRY(document_set_digest(input, "data", &manifest->data));
-    TRY(document_set_digest(input, "policy", &documents->policies[read->dataset].document.digest));
+    json_t *input =
+        json_pack("{s:s%,s:I,s:o,s:o,s:o}", "dataset", TEXT_SIZED(manifest->dataset), "version",
+                  (json_int_t)manifest->version, "manifest", digest_to_json(&manifest->document.digest),
+                  "data", digest_to_json(&manifest->data), "policy",
+                  digest_to_json(&documents->policies[read->dataset].document.digest));
+    TRY(json_add(inputs, input));
     return document_set_names(input, "columns", read->columns, read->column_count);
 }
 
@@ -53,39 +39,15 @@ static fallible add_rule(struct arena *arena, json_t *rules, const struct policy
     return json_add_text(rules, rule);
 }
 
-static fallible set_inputs_and_decision(struct arena *arena, json_t *predicate,
-                                        const struct receipt_facts *facts, const struct contract_query *query)
+static fallible add_recipients(struct arena *arena, const struct bundle *documents, json_t *names,
+                               json_t *kids)
 {
-    json_t *inputs, *decision, *rules;
-    TRY(document_set_array(predicate, "inputs", &inputs));
-    rules = json_array();
-    decision = json_pack("{s:s,s:o,s:s%,s:s%}", "mode", "approved", "rules", rules, "vetter",
-                         TEXT_SIZED(facts->vetter), "engine", TEXT_SIZED(facts->engine));
-    TRY(json_set(predicate, "decision", decision));
-    for (size_t i = 0; i < query->read_count; i++) {
-        TRY(add_input(inputs, facts->documents, &query->reads[i]));
-        TRY(add_rule(arena, rules, &facts->documents->policies[query->reads[i].dataset]));
-    }
-    return OK;
-}
-
-static fallible set_output(struct arena *arena, json_t *predicate, const struct receipt_facts *facts,
-                           const struct contract_query *query)
-{
-    const struct bundle *documents = facts->documents;
-    json_t *output, *schema, *kids;
-    TRY(document_set_object(predicate, "output", &output));
-    TRY(document_set_array(output, "schema", &schema));
-    TRY(column_schema_build(query->output, query->output_count, schema));
-    TRY(json_set_text(output, "format", TEXT("csv")));
-    REQUIRE(facts->size_class <= INT64_MAX, LIMIT, "receipt.size_class");
-    TRY(json_set_i64(output, "size_class", (int64_t)facts->size_class));
-    TRY(document_set_array(output, "encrypted_to", &kids));
     for (size_t i = 0; i < documents->run_request.recipient_count; i++) {
         size_t party;
         struct text kid;
         TRY(contract_find_party(&documents->contract, documents->run_request.recipients[i], &party));
         TRY(jws_kid(arena, &documents->contract.parties[party].result, &kid));
+        TRY(json_add_text(names, documents->run_request.recipients[i]));
         TRY(json_add_text(kids, kid));
     }
     return OK;
@@ -93,35 +55,33 @@ static fallible set_output(struct arena *arena, json_t *predicate, const struct 
 
 static fallible set_grants(json_t *predicate, const struct bundle *documents)
 {
-    json_t *grants, *grant;
-    TRY(document_set_array(predicate, "grants", &grants));
+    json_t *rows;
+    TRY(document_set_array(predicate, "grants", &rows));
     for (size_t i = 0; i < documents->grant_count; i++) {
-        TRY(document_add_object(grants, &grant));
-        TRY(json_set_text(grant, "owner", documents->grants[i].owner));
-        TRY(document_set_digest(grant, "digest", &documents->grants[i].document.digest));
+        TRY(json_add(rows, json_pack("{s:s%,s:o}", "owner", TEXT_SIZED(documents->grants[i].owner), "digest",
+                                     digest_to_json(&documents->grants[i].document.digest))));
     }
     if (documents->key_update_count == 0) {
         return OK;
     }
-    TRY(document_set_array(predicate, "key_updates", &grants));
+    TRY(document_set_array(predicate, "key_updates", &rows));
     for (size_t i = 0; i < documents->key_update_count; i++) {
-        TRY(document_add_object(grants, &grant));
-        TRY(json_set_text(grant, "dataset", documents->key_updates[i].dataset));
-        TRY(document_set_digest(grant, "digest", &documents->key_updates[i].document.digest));
+        const struct key_update *update = &documents->key_updates[i];
+        TRY(json_add(rows, json_pack("{s:s%,s:o}", "dataset", TEXT_SIZED(update->dataset), "digest",
+                                     digest_to_json(&update->document.digest))));
     }
     return OK;
 }
 
 static fallible set_attestation(json_t *predicate, const struct receipt_facts *facts)
 {
-    json_t *tokens, *token;
+    json_t *tokens;
     TRY(document_set_array(predicate, "attestation", &tokens));
     for (size_t i = 0; i < facts->token_count; i++) {
-        struct digest digest = digest_of(bytes_of_text(facts->tokens[i].token));
-        TRY(document_add_object(tokens, &token));
-        TRY(json_set_text(token, "party", facts->tokens[i].party));
-        TRY(json_set_text(token, "issuer", facts->tokens[i].issuer));
-        TRY(document_set_digest(token, "token", &digest));
+        const struct receipt_token *token = &facts->tokens[i];
+        struct digest digest = digest_of(bytes_of_text(token->token));
+        TRY(json_add(tokens, json_pack("{s:s%,s:s%,s:o}", "party", TEXT_SIZED(token->party), "issuer",
+                                       TEXT_SIZED(token->issuer), "token", digest_to_json(&digest))));
     }
     return OK;
 }
@@ -129,26 +89,35 @@ static fallible set_attestation(json_t *predicate, const struct receipt_facts *f
 static fallible set_predicate(struct arena *arena, json_t *statement, const struct receipt_facts *facts)
 {
     const struct bundle *documents = facts->documents;
+    const struct run_request *request = &documents->run_request;
     const struct contract_query *query = &documents->contract.queries[documents->query];
-    json_t *predicate, *time;
-    TRY(document_set_object(statement, "predicate", &predicate));
+    json_t *recipients = json_array(), *inputs = json_array(), *rules = json_array();
+    json_t *schema = json_array(), *kids = json_array();
+    REQUIRE(facts->size_class <= INT64_MAX, LIMIT, "receipt.size_class");
+    json_t *predicate = json_pack(
+        "{s:o,s:s%,s:o,s:o,s:o,s:{s:s%,s:o,s:o,s:s%,s:o},s:o,s:{s:s,s:o,s:s%,s:s%},s:{s:o,s:s,s:I,s:o},"
+        "s:{s:s%,s:s%},s:{s:s}}",
+        "contract", digest_to_json(&documents->contract.document.digest), "run", TEXT_SIZED(request->run),
+        "run_request", digest_to_json(&request->document.digest), "room", digest_to_json(&facts->room),
+        "runtime_data", digest_to_json(&facts->runtime_data), "query", "name", TEXT_SIZED(query->name),
+        "canonical", digest_to_json(&query->canonical), "executed",
+        digest_to_json(digest_shown(facts, query)), "querier", TEXT_SIZED(request->querier), "recipients",
+        recipients, "inputs", inputs, "decision", "mode", "approved", "rules", rules, "vetter",
+        TEXT_SIZED(facts->vetter), "engine", TEXT_SIZED(facts->engine), "output", "schema", schema, "format",
+        "csv", "size_class", (json_int_t)facts->size_class, "encrypted_to", kids, "code", "type",
+        TEXT_SIZED(facts->code_type), "measurement", TEXT_SIZED(facts->code_measurement), "time", "source",
+        RECEIPT_TIME_SOURCE);
+    TRY(json_set(statement, "predicate", predicate));
     TRY(json_set_base64url(predicate, "salt", digest_view(&facts->salt)));
-    TRY(document_set_digest(predicate, "contract", &documents->contract.document.digest));
-    TRY(json_set_text(predicate, "run", documents->run_request.run));
-    TRY(document_set_digest(predicate, "run_request", &documents->run_request.document.digest));
-    TRY(document_set_digest(predicate, "room", &facts->room));
-    TRY(set_query(predicate, facts, query));
-    TRY(set_inputs_and_decision(arena, predicate, facts, query));
-    TRY(set_output(arena, predicate, facts, query));
+    TRY(json_set_time(json_object_get(predicate, "time"), "released", facts->released));
+    TRY(column_schema_build(query->output, query->output_count, schema));
+    TRY(add_recipients(arena, documents, recipients, kids));
+    for (size_t i = 0; i < query->read_count; i++) {
+        TRY(add_input(inputs, documents, &query->reads[i]));
+        TRY(add_rule(arena, rules, &documents->policies[query->reads[i].dataset]));
+    }
     TRY(set_grants(predicate, documents));
-    TRY(json_set(predicate, "code",
-                 json_pack("{s:s%,s:s%}", "type", TEXT_SIZED(facts->code_type), "measurement",
-                           TEXT_SIZED(facts->code_measurement))));
-    TRY(set_attestation(predicate, facts));
-    TRY(document_set_digest(predicate, "runtime_data", &facts->runtime_data));
-    TRY(document_set_object(predicate, "time", &time));
-    TRY(json_set_time(time, "released", facts->released));
-    return json_set_text(time, "source", TEXT(RECEIPT_TIME_SOURCE));
+    return set_attestation(predicate, facts);
 }
 
 fallible receipt_statement(struct arena *arena, const struct receipt_facts *facts, json_t **out)
