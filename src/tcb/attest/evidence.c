@@ -8,9 +8,8 @@ static fallible certificate_at(struct arena *arena, const json_t *certificates, 
                                struct bytes *out)
 {
     struct text text;
-    if (!result_is_ok(json_text(json_array_get(certificates, index), &text))) {
-        return FAIL_AT(INVALID, "evidence.certificate.form", "certificates");
-    }
+    REQUIRE_AT(result_is_ok(json_text(json_array_get(certificates, index), &text)), INVALID,
+               "evidence.certificate.form", "certificates");
     struct result result = decode_base64url(arena, text, out);
     return result.code == RESULT_INVALID ? FAIL_AT(INVALID, "evidence.certificate.form", "certificates")
                                          : result;

@@ -75,9 +75,7 @@ static fallible read_digest(const json_t *object, const char *name, struct diges
 {
     struct text text;
     TRY(json_get_text(object, name, &text));
-    struct result result = digest_from_text(text, out);
-    result.where = result_is_ok(result) ? NULL : name;
-    return result;
+    return result_at(digest_from_text(text, out), name);
 }
 
 static fallible read_run(struct arena *arena, const json_t *object, const json_t *keys,

@@ -85,9 +85,8 @@ static const int64_t seconds_max = INT64_C(1) << 40;
 static fallible claim_seconds(const json_t *claims, const char *name, int64_t *out)
 {
     int64_t seconds;
-    if (!result_is_ok(json_get_i64(claims, name, &seconds)) || seconds < 0 || seconds > seconds_max) {
-        return FAIL_AT(INVALID, "token.claims", name);
-    }
+    REQUIRE_AT(result_is_ok(json_get_i64(claims, name, &seconds)) && seconds >= 0 && seconds <= seconds_max,
+               INVALID, "token.claims", name);
     *out = seconds;
     return OK;
 }

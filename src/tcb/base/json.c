@@ -64,9 +64,7 @@ fallible json_encode_text(struct arena *arena, const json_t *value, struct text 
 fallible json_get(const json_t *object, const char *name, json_t **out)
 {
     json_t *value = json_object_get(object, name);
-    if (value == NULL) {
-        return FAIL_AT(INVALID, "json.member.missing", name);
-    }
+    REQUIRE_AT(value != NULL, INVALID, "json.member.missing", name);
     *out = value;
     return OK;
 }
@@ -82,9 +80,7 @@ fallible json_get_text(const json_t *object, const char *name, struct text *out)
 {
     json_t *value;
     TRY(json_get(object, name, &value));
-    if (!json_is_string(value)) {
-        return FAIL_AT(INVALID, "json.member.not_text", name);
-    }
+    REQUIRE_AT(json_is_string(value), INVALID, "json.member.not_text", name);
     return json_text(value, out);
 }
 
@@ -92,9 +88,7 @@ fallible json_get_i64(const json_t *object, const char *name, int64_t *out)
 {
     json_t *value;
     TRY(json_get(object, name, &value));
-    if (!json_is_integer(value)) {
-        return FAIL_AT(INVALID, "json.member.not_integer", name);
-    }
+    REQUIRE_AT(json_is_integer(value), INVALID, "json.member.not_integer", name);
     *out = json_integer_value(value);
     return OK;
 }
@@ -103,9 +97,7 @@ fallible json_get_u64(const json_t *object, const char *name, uint64_t max, uint
 {
     int64_t value;
     TRY(json_get_i64(object, name, &value));
-    if (value < 0 || (uint64_t)value > max) {
-        return FAIL_AT(INVALID, "json.member.out_of_range", name);
-    }
+    REQUIRE_AT(value >= 0 && (uint64_t)value <= max, INVALID, "json.member.out_of_range", name);
     *out = (uint64_t)value;
     return OK;
 }
@@ -114,9 +106,7 @@ fallible json_get_bool(const json_t *object, const char *name, bool *out)
 {
     json_t *value;
     TRY(json_get(object, name, &value));
-    if (!json_is_boolean(value)) {
-        return FAIL_AT(INVALID, "json.member.not_boolean", name);
-    }
+    REQUIRE_AT(json_is_boolean(value), INVALID, "json.member.not_boolean", name);
     *out = json_is_true(value);
     return OK;
 }
@@ -147,18 +137,14 @@ fallible json_get_base64url(struct arena *arena, const json_t *object, const cha
 {
     struct text text;
     TRY(json_get_text(object, name, &text));
-    struct result result = decode_base64url(arena, text, out);
-    result.where = result_is_ok(result) ? NULL : name;
-    return result;
+    return result_at(decode_base64url(arena, text, out), name);
 }
 
 fallible json_get_time(const json_t *object, const char *name, int64_t *out)
 {
     struct text text;
     TRY(json_get_text(object, name, &text));
-    struct result result = decode_time(text, out);
-    result.where = result_is_ok(result) ? NULL : name;
-    return result;
+    return result_at(decode_time(text, out), name);
 }
 
 static bool is_listed(const char *name, const char *const names[])
@@ -177,9 +163,7 @@ fallible json_only(struct arena *arena, const json_t *object, const char *const 
     const char *name;
     json_t *member;
     json_object_foreach ((json_t *)object, name, member) {
-        if (!is_listed(name, names)) {
-            return FAIL_AT(INVALID, "json.member.unknown", arena_where(arena, "%s", name));
-        }
+        REQUIRE_AT(is_listed(name, names), INVALID, "json.member.unknown", arena_where(arena, "%s", name));
     }
     return OK;
 }

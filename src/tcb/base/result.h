@@ -54,6 +54,13 @@ static inline bool result_is_ok(struct result result)
     return result.code == RESULT_OK;
 }
 
+/* The same result; a failure says that it was at `where`. */
+static inline struct result result_at(struct result result, const char *where)
+{
+    result.where = result_is_ok(result) ? NULL : where;
+    return result;
+}
+
 /* Forwards a failure to the caller. */
 #define TRY(call)                                                                                            \
     do {                                                                                                     \
@@ -68,6 +75,14 @@ static inline bool result_is_ok(struct result result)
     do {                                                                                                     \
         if (!(condition)) {                                                                                  \
             return FAIL(code_suffix, why_literal);                                                           \
+        }                                                                                                    \
+    } while (0)
+
+/* The same, and says where. */
+#define REQUIRE_AT(condition, code_suffix, why_literal, where_text)                                          \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            return FAIL_AT(code_suffix, why_literal, where_text);                                            \
         }                                                                                                    \
     } while (0)
 

@@ -122,10 +122,8 @@ static fallible check_policy_columns(struct arena *arena, const struct manifest 
 {
     for (size_t i = 0; i < policy->column_count; i++) {
         size_t column;
-        if (!result_is_ok(manifest_find_column(manifest, policy->columns[i].name, &column))) {
-            return FAIL_AT(INVALID, "bundle.policy.column",
-                           arena_where(arena, "%.*s", TEXT_ARGS(policy->columns[i].name)));
-        }
+        REQUIRE_AT(result_is_ok(manifest_find_column(manifest, policy->columns[i].name, &column)), INVALID,
+                   "bundle.policy.column", arena_where(arena, "%.*s", TEXT_ARGS(policy->columns[i].name)));
     }
     return OK;
 }
@@ -136,12 +134,10 @@ static fallible check_read(struct arena *arena, const struct contract_read *read
     for (size_t i = 0; i < read->column_count; i++) {
         size_t column;
         const char *where = arena_where(arena, "%.*s", TEXT_ARGS(read->columns[i]));
-        if (!result_is_ok(manifest_find_column(manifest, read->columns[i], &column))) {
-            return FAIL_AT(INVALID, "bundle.read.unknown_column", where);
-        }
-        if (policy_permits_column(policy, read->columns[i]) != VERDICT_ALLOW) {
-            return FAIL_AT(DENIED, "bundle.read.column", where);
-        }
+        REQUIRE_AT(result_is_ok(manifest_find_column(manifest, read->columns[i], &column)), INVALID,
+                   "bundle.read.unknown_column", where);
+        REQUIRE_AT(policy_permits_column(policy, read->columns[i]) == VERDICT_ALLOW, DENIED,
+                   "bundle.read.column", where);
     }
     return OK;
 }
@@ -184,9 +180,8 @@ static fallible take_granted_keys(struct bundle *bundle, const struct grant *gra
     for (size_t i = 0; i < grant->key_count; i++) {
         size_t dataset;
         TRY(contract_find_dataset(&bundle->contract, grant->keys[i].dataset, &dataset));
-        if (grant->keys[i].version != bundle->manifests[dataset].version) {
-            return FAIL_AT(DENIED, "bundle.grant.version", bundle->contract.datasets[dataset].dataset.data);
-        }
+        REQUIRE_AT(grant->keys[i].version == bundle->manifests[dataset].version, DENIED,
+                   "bundle.grant.version", bundle->contract.datasets[dataset].dataset.data);
         bundle->wrapped[dataset] = grant->keys[i].wrapped;
     }
     return OK;
@@ -226,9 +221,8 @@ static fallible check_versions_asked(const struct bundle *bundle)
             continue;
         }
         TRY(run_request_find_manifest(&bundle->run_request, dataset->table, &asked));
-        if (!digest_equal(&asked, &bundle->manifests[i].document.digest)) {
-            return FAIL_AT(UNTRUSTED, "run.manifest", dataset->table.data);
-        }
+        REQUIRE_AT(digest_equal(&asked, &bundle->manifests[i].document.digest), UNTRUSTED, "run.manifest",
+                   dataset->table.data);
     }
     REQUIRE(bundle->run_request.manifest_count == bundle->key_update_count, INVALID, "run.manifest.unknown");
     return OK;
@@ -242,9 +236,7 @@ static fallible verify_below_contract(struct arena *arena, struct bundle *bundle
     }
     for (size_t i = 0; i < bundle->grant_count; i++) {
         struct text owner = contract->parties[bundle->grant_owner[i]].name;
-        if (!text_equal(bundle->grants[i].owner, owner)) {
-            return FAIL_AT(INVALID, "bundle.grant.owner", owner.data);
-        }
+        REQUIRE_AT(text_equal(bundle->grants[i].owner, owner), INVALID, "bundle.grant.owner", owner.data);
         TRY(grant_verify(&bundle->grants[i], contract));
         TRY(take_granted_keys(bundle, &bundle->grants[i]));
     }
@@ -274,11 +266,8 @@ fallible bundle_check_time(const struct bundle *bundle, int64_t unix_seconds)
     const struct contract *contract = &bundle->contract;
     TRY(contract_check_time(contract, unix_seconds));
     for (size_t i = 0; i < contract->dataset_count; i++) {
-        struct result result = policy_check_time(&bundle->policies[i], unix_seconds);
-        if (!result_is_ok(result)) {
-            result.where = contract->datasets[i].dataset.data;
-            return result;
-        }
+        TRY(result_at(policy_check_time(&bundle->policies[i], unix_seconds),
+                      contract->datasets[i].dataset.data));
     }
     return bundle->has_run_request ? run_request_check_time(&bundle->run_request, unix_seconds) : OK;
 }

@@ -58,9 +58,7 @@ static fallible read_party(struct arena *arena, const json_t *row, void *self, s
     size_t first;
     TRY(document_read(arena, row, members, party));
     TRY(contract_find_party(contract, party->name, &first));
-    if (first != index) {
-        return FAIL_AT(INVALID, "contract.party.duplicate", "name");
-    }
+    REQUIRE_AT(first == index, INVALID, "contract.party.duplicate", "name");
     TRY(key_thumbprint(&party->signing, &party->fingerprint));
     return refuse_shared_key(contract, index);
 }
@@ -70,9 +68,8 @@ static fallible read_owner(const json_t *row, const char *member, const struct c
 {
     struct text name;
     TRY(json_get_text(row, member, &name));
-    if (!result_is_ok(contract_find_party(contract, name, out))) {
-        return FAIL_AT(INVALID, "contract.party.unknown", member);
-    }
+    REQUIRE_AT(result_is_ok(contract_find_party(contract, name, out)), INVALID, "contract.party.unknown",
+               member);
     return OK;
 }
 
@@ -84,9 +81,8 @@ static fallible read_pin(struct arena *arena, const json_t *row, struct contract
         MEMBER_WITHIN(contract_dataset, COUNT, version, 1, INT32_MAX),
         {0}};
     dataset->is_refreshed = json_has(row, "refreshed");
-    if (dataset->is_refreshed == json_has(row, "manifest")) {
-        return FAIL_AT(INVALID, "contract.dataset.pin", "manifest");
-    }
+    REQUIRE_AT(dataset->is_refreshed != json_has(row, "manifest"), INVALID, "contract.dataset.pin",
+               "manifest");
     return !dataset->is_refreshed
                ? document_get_digest(row, "manifest", &dataset->manifest)
                : document_within(arena,
@@ -96,15 +92,12 @@ static fallible read_pin(struct arena *arena, const json_t *row, struct contract
 
 static fallible read_dataset(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const struct document_member members[] = {MEMBER(contract_dataset, NAME, table),
-                                                     MEMBER(contract_dataset, DATASET, dataset),
-                                                     MEMBER(contract_dataset, DIGEST, policy),
-                                                     MEMBER_OTHER("owner"),
-                                                     MEMBER_OTHER("manifest"),
-                                                     MEMBER_OTHER("refreshed"),
-                                                     MEMBER_OTHER("entity"),
-                                                     MEMBER_OTHER("min_entities"),
-                                                     {0}};
+    static const struct document_member members[] = {
+        MEMBER(contract_dataset, NAME, table),
+        MEMBER(contract_dataset, DATASET, dataset),
+        MEMBER(contract_dataset, DIGEST, policy),
+        MEMBER_OTHERS("owner", "manifest", "refreshed", "entity", "min_entities"),
+        {0}};
     struct contract *contract = self;
     struct contract_dataset *dataset = &contract->datasets[index];
     size_t first;
@@ -113,13 +106,9 @@ static fallible read_dataset(struct arena *arena, const json_t *row, void *self,
     TRY(document_check_owner(dataset->dataset, contract->parties[dataset->owner].name));
     contract->parties[dataset->owner].is_owner = true;
     TRY(contract_find_table(contract, dataset->table, &first));
-    if (first != index) {
-        return FAIL_AT(INVALID, "contract.dataset.table_duplicate", "table");
-    }
+    REQUIRE_AT(first == index, INVALID, "contract.dataset.table_duplicate", "table");
     TRY(contract_find_dataset(contract, dataset->dataset, &first));
-    if (first != index) {
-        return FAIL_AT(INVALID, "contract.dataset.duplicate", "dataset");
-    }
+    REQUIRE_AT(first == index, INVALID, "contract.dataset.duplicate", "dataset");
     TRY(read_pin(arena, row, dataset));
     return policy_entity_read(arena, row, row, &dataset->entity);
 }
@@ -136,9 +125,8 @@ static fallible read_party_set(struct arena *arena, const struct contract *contr
                            &count));
     TRY(ARENA_ARRAY(arena, size_t, count, &indexes));
     for (size_t i = 0; i < count; i++) {
-        if (!result_is_ok(contract_find_party(contract, names[i], &indexes[i]))) {
-            return FAIL_AT(INVALID, "contract.party.unknown", arena_where(arena, "%s[%zu]", member, i));
-        }
+        REQUIRE_AT(result_is_ok(contract_find_party(contract, names[i], &indexes[i])), INVALID,
+                   "contract.party.unknown", arena_where(arena, "%s[%zu]", member, i));
     }
     *out = indexes;
     *out_count = count;
@@ -150,7 +138,7 @@ static fallible read_party_set(struct arena *arena, const struct contract *contr
 static fallible read_tee(struct arena *arena, const json_t *row, void *self, size_t index)
 {
     static const struct document_member members[] = {
-        MEMBER(contract_tee, TEXT, type), MEMBER_OTHER("measurement"), MEMBER_OTHER("root"), {0}};
+        MEMBER(contract_tee, TEXT, type), MEMBER_OTHERS("measurement", "root"), {0}};
     struct contract *contract = self;
     struct contract_tee *tee = &contract->tees[index];
     struct text measurement;
@@ -158,13 +146,10 @@ static fallible read_tee(struct arena *arena, const json_t *row, void *self, siz
     TRY(document_within(arena, contract_family_find(tee->type, &tee->family), "type"));
     TRY(json_get_text(row, "measurement", &measurement));
     TRY(document_within(arena, decode_hex(arena, measurement, &tee->measurement), "measurement"));
-    if (tee->measurement.size != CONTRACT_MEASUREMENT_BYTES) {
-        return FAIL_AT(INVALID, "contract.tee.measurement", "measurement");
-    }
+    REQUIRE_AT(tee->measurement.size == CONTRACT_MEASUREMENT_BYTES, INVALID, "contract.tee.measurement",
+               "measurement");
     tee->has_root = json_has(row, "root");
-    if (tee->has_root != (tee->family == CONTRACT_FAMILY_SIM)) {
-        return FAIL_AT(INVALID, "contract.tee.root", "root");
-    }
+    REQUIRE_AT(tee->has_root == (tee->family == CONTRACT_FAMILY_SIM), INVALID, "contract.tee.root", "root");
     for (size_t i = 0; i < index; i++) {
         bool same = contract->tees[i].family == tee->family &&
                     bytes_equal(contract->tees[i].measurement, tee->measurement);
@@ -179,9 +164,7 @@ static fallible refuse_simulated_among_others(const struct contract *contract)
     for (size_t i = 0; i < contract->tee_count; i++) {
         simulated = simulated || contract->tees[i].family == CONTRACT_FAMILY_SIM;
     }
-    if (simulated && contract->tee_count != 1) {
-        return FAIL_AT(INVALID, "contract.tee.sim_not_alone", "tee");
-    }
+    REQUIRE_AT(!simulated || contract->tee_count == 1, INVALID, "contract.tee.sim_not_alone", "tee");
     return OK;
 }
 
@@ -198,7 +181,7 @@ static fallible read_authority_key(struct arena *arena, const json_t *value, voi
 
 static fallible read_authority(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const struct document_member members[] = {MEMBER_OTHER("party"),
+    static const struct document_member members[] = {MEMBER_OTHERS("party"),
                                                      MEMBER(contract_authority, URL, issuer),
                                                      MEMBER_ROWS(contract_authority, "keys", keys, key_count,
                                                                  1, CONTRACT_AUTHORITY_KEYS_MAX,
@@ -209,9 +192,8 @@ static fallible read_authority(struct arena *arena, const json_t *row, void *sel
     struct contract_authority *authority = &contract->authorities[index];
     TRY(document_read(arena, row, members, authority));
     TRY(read_owner(row, "party", contract, &authority->party));
-    if (!contract->parties[authority->party].is_owner) {
-        return FAIL_AT(INVALID, "contract.authority.not_an_owner", "party");
-    }
+    REQUIRE_AT(contract->parties[authority->party].is_owner, INVALID, "contract.authority.not_an_owner",
+               "party");
     for (size_t i = 0; i < index; i++) {
         bool same = contract->authorities[i].party == authority->party &&
                     text_equal(contract->authorities[i].issuer, authority->issuer);
@@ -227,9 +209,7 @@ static fallible require_every_owner(const struct contract *contract)
         for (size_t j = 0; !found && j < contract->authority_count; j++) {
             found = contract->authorities[j].party == i;
         }
-        if (!found) {
-            return FAIL_AT(INVALID, "contract.authority.missing", contract->parties[i].name.data);
-        }
+        REQUIRE_AT(found, INVALID, "contract.authority.missing", contract->parties[i].name.data);
     }
     return OK;
 }
@@ -259,27 +239,21 @@ static fallible read_valid(struct arena *arena, struct contract *contract)
     TRY(document_within(
         arena, document_read(arena, json_object_get(contract->document.content, "valid"), members, contract),
         "valid"));
-    if (contract->valid_from >= contract->valid_until) {
-        return FAIL_AT(INVALID, "contract.valid", "valid");
-    }
+    REQUIRE_AT(contract->valid_from < contract->valid_until, INVALID, "contract.valid", "valid");
     return OK;
 }
 
 static const struct document_member contract_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type", "loading", "queriers", "recipients", "valid"),
     MEMBER(contract, TEXT, title),
     MEMBER_WITHIN(contract, OCTETS, salt, CONTRACT_SALT_BYTES, CONTRACT_SALT_BYTES),
-    MEMBER_OTHER("loading"),
     MEMBER_ROWS(contract, "parties", parties, party_count, 1, CONTRACT_PARTIES_MAX, read_party),
     MEMBER_ROWS(contract, "datasets", datasets, dataset_count, 1, CONTRACT_DATASETS_MAX, read_dataset),
     MEMBER_ROWS(contract, "queries", queries, query_count, 1, CONTRACT_QUERIES_MAX, contract_query_read),
-    MEMBER_OTHER("queriers"),
-    MEMBER_OTHER("recipients"),
     MEMBER_ROWS(contract, "tee", tees, tee_count, 1, CONTRACT_TEES_MAX, read_tee),
     MEMBER_ROWS(contract, "authorities", authorities, authority_count, 1, CONTRACT_AUTHORITIES_MAX,
                 read_authority),
     MEMBER_ROWS(contract, "residency", residency, residency_count, 0, CONTRACT_RESIDENCY_MAX, read_region),
-    MEMBER_OTHER("valid"),
     {0}};
 
 /* What the signatures' headers say, by party. Whether they hold is `contract_verify`'s question. */
@@ -305,13 +279,9 @@ static fallible complete(struct arena *arena, void *record)
 {
     struct contract *contract = record;
     struct text loading;
-    if (!is_line(contract->title, CONTRACT_TITLE_BYTES_MAX)) {
-        return FAIL_AT(INVALID, "contract.title", "title");
-    }
+    REQUIRE_AT(is_line(contract->title, CONTRACT_TITLE_BYTES_MAX), INVALID, "contract.title", "title");
     TRY(json_get_text(contract->document.content, "loading", &loading));
-    if (!text_is(loading, "all")) {
-        return FAIL_AT(UNSUPPORTED, "contract.loading", "loading");
-    }
+    REQUIRE_AT(text_is(loading, "all"), UNSUPPORTED, "contract.loading", "loading");
     TRY(read_party_set(arena, contract, "queriers", &contract->queriers, &contract->querier_count));
     TRY(read_party_set(arena, contract, "recipients", &contract->recipients, &contract->recipient_count));
     TRY(refuse_simulated_among_others(contract));

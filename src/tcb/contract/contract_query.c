@@ -49,9 +49,7 @@ static fallible read_bound(const json_t *row, const char *member, struct column_
     if (!*out_has) {
         return OK;
     }
-    if (type.kind == COLUMN_VARCHAR) {
-        return FAIL_AT(INVALID, "contract.parameter.bounds_of_text", member);
-    }
+    REQUIRE_AT(type.kind != COLUMN_VARCHAR, INVALID, "contract.parameter.bounds_of_text", member);
     TRY(json_get_text(row, member, out));
     struct result result = cell_from_text(type, *out, out_cell);
     return result_is_ok(result) ? OK : FAIL_AT(INVALID, "contract.parameter.bound", member);
@@ -76,11 +74,8 @@ static fallible read_parameter(struct arena *arena, const json_t *row, void *sel
 {
     static const struct document_member members[] = {
         MEMBER(contract_parameter, NAME, name),
-        MEMBER_OTHER("type"),
+        MEMBER_OTHERS("type", "min", "max", "values"),
         {.name = "public", .form = DOCUMENT_BOOL, .at = offsetof(struct contract_parameter, is_public)},
-        MEMBER_OTHER("min"),
-        MEMBER_OTHER("max"),
-        MEMBER_OTHER("values"),
         {0}};
     struct contract_query *query = self;
     struct contract_parameter *parameter = &query->parameters[index];
@@ -90,9 +85,8 @@ static fallible read_parameter(struct arena *arena, const json_t *row, void *sel
     TRY(document_read(arena, row, members, parameter));
     TRY(json_get_text(row, "type", &type));
     TRY(document_within(arena, column_type_parse(type, &parameter->type), "type"));
-    if (column_type_may_leave(parameter->type) != VERDICT_ALLOW) {
-        return FAIL_AT(INVALID, "contract.parameter.type", "type");
-    }
+    REQUIRE_AT(column_type_may_leave(parameter->type) == VERDICT_ALLOW, INVALID, "contract.parameter.type",
+               "type");
     TRY(read_bound(row, "min", parameter->type, &parameter->has_min, &parameter->min, &min));
     TRY(read_bound(row, "max", parameter->type, &parameter->has_max, &parameter->max, &max));
     bool empty = parameter->has_min && parameter->has_max && cell_compare(&min, &max) > 0;
@@ -115,10 +109,9 @@ fallible contract_query_read(struct arena *arena, const json_t *row, void *self,
     static const struct document_member members[] = {
         MEMBER(contract_query, NAME, name),
         MEMBER(contract_query, TEXT, sql),
-        MEMBER_OTHER("reads"),
+        MEMBER_OTHERS("reads", "output"),
         MEMBER_ROWS(contract_query, "parameters", parameters, parameter_count, 0, CONTRACT_PARAMETERS_MAX,
                     read_parameter),
-        MEMBER_OTHER("output"),
         MEMBER_WITHIN(contract_query, COUNT, max_rows, 1, POLICY_MAX_ROWS_MAX),
         MEMBER_WITHIN(contract_query, COUNT, max_bytes, 1, CONTRACT_RESULT_BYTES_MAX),
         MEMBER_WITHIN(contract_query, COUNT, seconds, 1, CONTRACT_SECONDS_MAX),
@@ -132,9 +125,7 @@ fallible contract_query_read(struct arena *arena, const json_t *row, void *self,
     REQUIRE(first == index, INVALID, "contract.query.duplicate");
     bool sql = query->sql.size >= 1 && query->sql.size <= CONTRACT_SQL_BYTES_MAX &&
                text_is_printable_utf8(query->sql);
-    if (!sql) {
-        return FAIL_AT(INVALID, "contract.query.sql", "sql");
-    }
+    REQUIRE_AT(sql, INVALID, "contract.query.sql", "sql");
     query->canonical = digest_of(bytes_of_text(query->sql));
     TRY(read_reads(arena, row, contract, query));
     return column_schema_read(arena, row, "output", CONTRACT_OUTPUT_MAX, &query->output,

@@ -39,9 +39,8 @@ fallible contract_verify_signature(struct arena *arena, const struct contract *c
     REQUIRE(party < contract->party_count, NOT_FOUND, "contract.party.unknown");
     struct digest explain;
     TRY(contract_explain_digest(arena, contract, &explain));
-    struct result result = verify_party(contract, &contract->parties[party], &explain);
-    result.where = result_is_ok(result) ? NULL : contract->parties[party].name.data;
-    return result;
+    return result_at(verify_party(contract, &contract->parties[party], &explain),
+                     contract->parties[party].name.data);
 }
 
 static fallible check_known(const struct contract_party *party, const struct contract_known_party known[],
@@ -73,10 +72,7 @@ static fallible refuse_strangers(struct arena *arena, const struct contract *con
         for (size_t j = 0; !known && j < contract->party_count; j++) {
             known = contract->parties[j].is_signed && contract->parties[j].signature == i;
         }
-        if (!known) {
-            return FAIL_AT(UNTRUSTED, "contract.signature.stranger",
-                           arena_where(arena, "signatures[%zu]", i));
-        }
+        REQUIRE_AT(known, UNTRUSTED, "contract.signature.stranger", arena_where(arena, "signatures[%zu]", i));
     }
     return OK;
 }
@@ -85,11 +81,8 @@ static fallible verify_all(struct arena *arena, const struct contract *contract,
 {
     TRY(refuse_strangers(arena, contract));
     for (size_t i = 0; i < contract->party_count; i++) {
-        struct result result = verify_party(contract, &contract->parties[i], explain);
-        if (!result_is_ok(result)) {
-            result.where = contract->parties[i].name.data;
-            return result;
-        }
+        TRY(result_at(verify_party(contract, &contract->parties[i], explain),
+                      contract->parties[i].name.data));
     }
     return OK;
 }

@@ -32,14 +32,13 @@ static fallible read_key(struct arena *arena, const json_t *row, void *self, siz
 }
 
 static const struct document_member grant_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type", "wrap"),
     MEMBER(grant, DIGEST, contract),
     MEMBER(grant, NAME, owner),
     MEMBER(grant, URL, vault),
     MEMBER(grant, TEXT, key),
     MEMBER(grant, TEXT, version),
     MEMBER(grant, DIGEST, release_policy),
-    MEMBER_OTHER("wrap"),
     MEMBER_ROWS(grant, "keys", keys, key_count, 0, CONTRACT_DATASETS_MAX, read_key),
     {0},
 };
@@ -49,13 +48,10 @@ static fallible complete_grant(struct arena *arena, void *record)
     (void)arena;
     const struct grant *grant = record;
     struct text wrap;
-    if (!is_vault_name(grant->key) || !is_vault_name(grant->version)) {
-        return FAIL_AT(INVALID, "grant.vault_name", is_vault_name(grant->key) ? "version" : "key");
-    }
+    REQUIRE_AT(is_vault_name(grant->key) && is_vault_name(grant->version), INVALID, "grant.vault_name",
+               is_vault_name(grant->key) ? "version" : "key");
     TRY(json_get_text(grant->document.content, "wrap", &wrap));
-    if (!text_is(wrap, "RSA-OAEP-256")) {
-        return FAIL_AT(UNSUPPORTED, "grant.wrap", "wrap");
-    }
+    REQUIRE_AT(text_is(wrap, "RSA-OAEP-256"), UNSUPPORTED, "grant.wrap", "wrap");
     return OK;
 }
 
@@ -69,7 +65,7 @@ fallible grant_parse(struct arena *arena, struct bytes untrusted_bytes, struct g
 }
 
 static const struct document_member update_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type"),
     MEMBER(key_update, DIGEST, contract),
     MEMBER(key_update, DATASET, dataset),
     MEMBER_WITHIN(key_update, COUNT, version, 1, INT32_MAX),
@@ -150,10 +146,9 @@ static fallible check_keys(const struct grant *grant, const struct contract *con
     for (size_t i = 0; i < grant->key_count; i++) {
         size_t dataset;
         bool known = result_is_ok(contract_find_dataset(contract, grant->keys[i].dataset, &dataset));
-        if (!known || contract->datasets[dataset].owner != party ||
-            contract->datasets[dataset].is_refreshed) {
-            return FAIL_AT(DENIED, "grant.keys", where);
-        }
+        REQUIRE_AT(known && contract->datasets[dataset].owner == party &&
+                       !contract->datasets[dataset].is_refreshed,
+                   DENIED, "grant.keys", where);
     }
     return grant->key_count == owned ? OK : FAIL_AT(DENIED, "grant.keys", where);
 }
@@ -162,21 +157,14 @@ fallible grant_verify(const struct grant *grant, const struct contract *contract
 {
     const char *where = grant->owner.data;
     size_t index;
-    if (!result_is_ok(contract_find_party(contract, grant->owner, &index)) ||
-        !contract->parties[index].is_owner) {
-        return FAIL_AT(DENIED, "grant.owner", where);
-    }
-    if (!digest_equal(&grant->contract, &contract->document.digest)) {
-        return FAIL_AT(UNTRUSTED, "grant.contract", where);
-    }
+    REQUIRE_AT(result_is_ok(contract_find_party(contract, grant->owner, &index)) &&
+                   contract->parties[index].is_owner,
+               DENIED, "grant.owner", where);
+    REQUIRE_AT(digest_equal(&grant->contract, &contract->document.digest), UNTRUSTED, "grant.contract",
+               where);
     const struct contract_party *party = &contract->parties[index];
-    if (!party->has_grant || !digest_equal(&party->grant, &grant->document.digest)) {
-        return FAIL_AT(UNTRUSTED, "grant.digest", where);
-    }
-    struct result signature = document_verify_only(&grant->document, &party->signing);
-    if (!result_is_ok(signature)) {
-        signature.where = where;
-        return signature;
-    }
+    REQUIRE_AT(party->has_grant && digest_equal(&party->grant, &grant->document.digest), UNTRUSTED,
+               "grant.digest", where);
+    TRY(result_at(document_verify_only(&grant->document, &party->signing), where));
     return check_keys(grant, contract, index);
 }

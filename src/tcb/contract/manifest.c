@@ -27,7 +27,7 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
 {
     static const struct document_member members[] = {
         MEMBER(manifest_column, TEXT, name),
-        MEMBER_OTHER("type"),
+        MEMBER_OTHERS("type"),
         MEMBER_WITHIN(manifest_column, OCTETS, element, 1, MANIFEST_ELEMENT_BYTES_MAX),
         {0}};
     struct manifest *manifest = self;
@@ -35,9 +35,7 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
     struct text type;
     size_t first;
     TRY(document_read(arena, row, members, column));
-    if (!column_name_is_valid(column->name)) {
-        return FAIL_AT(INVALID, "column.name", "name");
-    }
+    REQUIRE_AT(column_name_is_valid(column->name), INVALID, "column.name", "name");
     TRY(json_get_text(row, "type", &type));
     TRY(document_within(arena, column_type_parse(type, &column->type), "type"));
     TRY(manifest_find_column(manifest, column->name, &first));
@@ -78,16 +76,14 @@ static fallible read_chunks(struct arena *arena, const json_t *row, const struct
     struct part_column place = {part, column};
     TRY(document_get_rows(arena, row, "chunks", 0, MANIFEST_GROUPS_MAX, sizeof *column->chunks, read_chunk,
                           &place, (void **)&column->chunks, &count));
-    if (count != part->group_count) {
-        return FAIL_AT(INVALID, "manifest.chunks.count", "chunks");
-    }
+    REQUIRE_AT(count == part->group_count, INVALID, "manifest.chunks.count", "chunks");
     return OK;
 }
 
 /* The metadata sections follow the data one after the other. */
 static fallible read_part_column(struct arena *arena, const json_t *row, void *self, size_t index)
 {
-    static const struct document_member members[] = {MEMBER_OTHER("chunks"), MEMBER_OTHER("meta"), {0}};
+    static const struct document_member members[] = {MEMBER_OTHERS("chunks", "meta"), {0}};
     const struct manifest_part *part = self;
     struct manifest_part_column *column = &part->columns[index];
     json_t *meta;
@@ -97,9 +93,7 @@ static fallible read_part_column(struct arena *arena, const json_t *row, void *s
     TRY(document_within(arena, read_range(meta, &column->meta), "meta"));
     TRY(document_within(arena, require_within(&column->meta, part->data_end, part->plain_size), "meta"));
     uint64_t meta_from = index == 0 ? part->data_end : column[-1].meta.offset + column[-1].meta.size;
-    if (column->meta.offset != meta_from) {
-        return FAIL_AT(INVALID, "manifest.range.order", "meta");
-    }
+    REQUIRE_AT(column->meta.offset == meta_from, INVALID, "manifest.range.order", "meta");
     return OK;
 }
 
@@ -144,32 +138,22 @@ static fallible read_part(struct arena *arena, const json_t *row, void *self, si
     const struct manifest *manifest = self;
     struct manifest_part *part = &manifest->parts[index];
     TRY(document_read(arena, row, members, part));
-    if (part->number != index) {
-        return FAIL_AT(INVALID, "json.member.out_of_range", "number");
-    }
-    if (part->size != manifest_sealed_size(part->plain_size)) {
-        return FAIL_AT(INVALID, "manifest.part.size", "size");
-    }
+    REQUIRE_AT(part->number == index, INVALID, "json.member.out_of_range", "number");
+    REQUIRE_AT(part->size == manifest_sealed_size(part->plain_size), INVALID, "manifest.part.size", "size");
     part->segment_count = manifest_segments_of(part->plain_size);
     uint64_t rows = 0;
     for (size_t i = 0; i < part->group_count; i++) {
         rows += part->group_rows[i];
     }
-    if (rows != part->rows) {
-        return FAIL_AT(INVALID, "manifest.rows", "rows");
-    }
-    if (part->column_count != manifest->column_count) {
-        return FAIL_AT(INVALID, "manifest.columns.count", "columns");
-    }
+    REQUIRE_AT(rows == part->rows, INVALID, "manifest.rows", "rows");
+    REQUIRE_AT(part->column_count == manifest->column_count, INVALID, "manifest.columns.count", "columns");
     const struct manifest_range *last = &part->columns[part->column_count - 1].meta;
-    if (last->offset + last->size != part->plain_size) {
-        return FAIL_AT(INVALID, "manifest.meta.end", "plain_size");
-    }
+    REQUIRE_AT(last->offset + last->size == part->plain_size, INVALID, "manifest.meta.end", "plain_size");
     return refuse_overlap(arena, part, part->column_count);
 }
 
 static const struct document_member manifest_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type"),
     MEMBER(manifest, DATASET, dataset),
     MEMBER(manifest, NAME, owner),
     MEMBER_WITHIN(manifest, COUNT, version, 1, INT32_MAX),
@@ -192,13 +176,9 @@ static fallible complete(struct arena *arena, void *record)
     for (size_t i = 0; i < manifest->part_count; i++) {
         rows += manifest->parts[i].rows;
     }
-    if (rows != manifest->rows) {
-        return FAIL_AT(INVALID, "manifest.rows", "rows");
-    }
+    REQUIRE_AT(rows == manifest->rows, INVALID, "manifest.rows", "rows");
     TRY(manifest_data_root(arena, manifest->parts, manifest->part_count, &data));
-    if (!digest_equal(&data, &manifest->data)) {
-        return FAIL_AT(INVALID, "manifest.data", "data");
-    }
+    REQUIRE_AT(digest_equal(&data, &manifest->data), INVALID, "manifest.data", "data");
     return OK;
 }
 

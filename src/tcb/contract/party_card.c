@@ -3,7 +3,7 @@
 #include "base/encode.h"
 
 static const struct document_member card_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type"),
     MEMBER(party_card, NAME, name),
     MEMBER(party_card, KEY, signing),
     MEMBER(party_card, KEY, result),
@@ -22,13 +22,10 @@ static fallible complete(struct arena *arena, void *record)
     TRY(key_thumbprint(&card->signing, &card->fingerprint));
     struct digest result;
     TRY(key_thumbprint(&card->result, &result));
-    if (digest_equal(&card->fingerprint, &result)) {
-        return FAIL_AT(INVALID, "party.key_reused", "result");
-    }
+    REQUIRE_AT(!digest_equal(&card->fingerprint, &result), INVALID, "party.key_reused", "result");
     card->has_previous = json_has(card->document.content, "previous");
-    if (card->has_previous && digest_equal(&card->previous, &card->fingerprint)) {
-        return FAIL_AT(INVALID, "party.previous", "previous");
-    }
+    REQUIRE_AT(!card->has_previous || !digest_equal(&card->previous, &card->fingerprint), INVALID,
+               "party.previous", "previous");
     return OK;
 }
 

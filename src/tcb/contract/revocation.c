@@ -1,7 +1,7 @@
 #include "contract/revocation.h"
 
 static const struct document_member members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type"),
     MEMBER(revocation, DIGEST, contract),
     MEMBER(revocation, NAME, party),
     MEMBER(revocation, TIME, time),

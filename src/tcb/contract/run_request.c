@@ -24,13 +24,8 @@ static fallible read_values(struct arena *arena, const json_t *object, struct ru
         struct run_parameter *parameter = &parameters[i];
         parameter->name = names[i];
         TRY(document_keep(arena, &parameter->name));
-        if (!text_is_name(parameter->name)) {
-            return FAIL_AT(INVALID, "document.name", parameter->name.data);
-        }
-        struct result result = json_get_text(object, parameter->name.data, &parameter->value);
-        if (!result_is_ok(result)) {
-            return FAIL_AT(INVALID, "json.member.not_text", parameter->name.data);
-        }
+        REQUIRE_AT(text_is_name(parameter->name), INVALID, "document.name", parameter->name.data);
+        TRY(json_get_text(object, parameter->name.data, &parameter->value));
         TRY(arena_copy_text(arena, parameter->value, &parameter->value));
     }
     *out = parameters;
@@ -46,22 +41,17 @@ static fallible read_sealed(struct arena *arena, const json_t *content, struct r
     json_t *sealed;
     TRY(json_get_object(content, "sealed_parameters", &sealed));
     TRY(json_encode_text(arena, sealed, &request->sealed_parameters));
-    if (request->sealed_parameters.size > RUN_SEALED_BYTES_MAX) {
-        return FAIL_AT(LIMIT, "run.sealed.size", "sealed_parameters");
-    }
+    REQUIRE_AT(request->sealed_parameters.size <= RUN_SEALED_BYTES_MAX, LIMIT, "run.sealed.size",
+               "sealed_parameters");
     return OK;
 }
 
 static const struct document_member run_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type", "recipients", "manifests", "parameters", "sealed_parameters"),
     MEMBER(run_request, DIGEST, contract),
     MEMBER(run_request, NAME, query),
     MEMBER(run_request, TEXT, run),
     MEMBER(run_request, NAME, querier),
-    MEMBER_OTHER("recipients"),
-    MEMBER_OTHER("manifests"),
-    MEMBER_OTHER("parameters"),
-    MEMBER_OTHER("sealed_parameters"),
     MEMBER(run_request, TIME, not_after),
     {0},
 };
@@ -70,9 +60,7 @@ static fallible complete(struct arena *arena, void *record)
 {
     struct run_request *request = record;
     const json_t *content = request->document.content;
-    if (!is_run_id(request->run)) {
-        return FAIL_AT(INVALID, "run.id", "run");
-    }
+    REQUIRE_AT(is_run_id(request->run), INVALID, "run.id", "run");
     TRY(document_get_names(arena, content, "recipients", 1, CONTRACT_PARTIES_MAX, &request->recipients,
                            &request->recipient_count));
     TRY(document_within(arena,
@@ -168,15 +156,9 @@ static fallible check_values(const struct contract_query *query, const struct ru
             }
             continue;
         }
-        if (value == NULL) {
-            return FAIL_AT(INVALID, "run.parameter.missing", where);
-        }
+        REQUIRE_AT(value != NULL, INVALID, "run.parameter.missing", where);
         expected++;
-        struct result result = contract_check_parameter(parameter, value->value);
-        if (!result_is_ok(result)) {
-            result.where = where;
-            return result;
-        }
+        TRY(result_at(contract_check_parameter(parameter, value->value), where));
     }
     REQUIRE(value_count == expected, INVALID, "run.parameter.unknown");
     return OK;
@@ -195,15 +177,13 @@ static fallible check_people(const struct run_request *request, const struct con
                              size_t *out_querier)
 {
     bool known = result_is_ok(contract_find_party(contract, request->querier, out_querier));
-    if (!known || !contract_is_querier(contract, *out_querier)) {
-        return FAIL_AT(DENIED, "run.querier", request->querier.data);
-    }
+    REQUIRE_AT(known && contract_is_querier(contract, *out_querier), DENIED, "run.querier",
+               request->querier.data);
     for (size_t i = 0; i < request->recipient_count; i++) {
         size_t party;
         known = result_is_ok(contract_find_party(contract, request->recipients[i], &party));
-        if (!known || !contract_is_recipient(contract, party)) {
-            return FAIL_AT(DENIED, "run.recipient", request->recipients[i].data);
-        }
+        REQUIRE_AT(known && contract_is_recipient(contract, party), DENIED, "run.recipient",
+                   request->recipients[i].data);
     }
     return OK;
 }

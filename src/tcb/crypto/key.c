@@ -227,9 +227,7 @@ fallible key_from_jwk(const json_t *untrusted_jwk, struct key *out)
     LEAVE_NO_ERROR_QUEUE;
     static const char *const secrets[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-        if (json_has(untrusted_jwk, secrets[i])) {
-            return FAIL_AT(INVALID, "key.jwk.private_member", secrets[i]);
-        }
+        REQUIRE_AT(!json_has(untrusted_jwk, secrets[i]), INVALID, "key.jwk.private_member", secrets[i]);
     }
     struct text type;
     TRY(json_get_text(untrusted_jwk, "kty", &type));

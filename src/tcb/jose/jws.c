@@ -23,9 +23,7 @@ void jws_release(struct jws *jws)
 static fallible refuse_forbidden(const json_t *header)
 {
     for (size_t i = 0; forbidden[i] != NULL; i++) {
-        if (json_has(header, forbidden[i])) {
-            return FAIL_AT(INVALID, "jws.header.forbidden", forbidden[i]);
-        }
+        REQUIRE_AT(!json_has(header, forbidden[i]), INVALID, "jws.header.forbidden", forbidden[i]);
     }
     return OK;
 }
@@ -46,9 +44,7 @@ static fallible check_kid(struct arena *arena, const json_t *header, struct text
 {
     struct bytes octets;
     TRY(json_get_base64url(arena, header, "kid", &octets));
-    if (octets.size != DIGEST_BYTES) {
-        return FAIL_AT(INVALID, "jws.kid", "kid");
-    }
+    REQUIRE_AT(octets.size == DIGEST_BYTES, INVALID, "jws.kid", "kid");
     return json_get_text(header, "kid", out);
 }
 

@@ -166,9 +166,7 @@ static fallible check_not_after(const json_t *claims, const char *name, int64_t 
         return OK;
     }
     TRY(json_get_i64(claims, name, &seconds));
-    if (seconds > latest) {
-        return FAIL_AT(UNTRUSTED, "jwt.not_yet_valid", name);
-    }
+    REQUIRE_AT(seconds <= latest, UNTRUSTED, "jwt.not_yet_valid", name);
     return OK;
 }
 

@@ -18,7 +18,7 @@ static fallible get_text_that(const json_t *object, const char *member, bool (*i
 
 /* --- tables --------------------------------------------------------------------------------------- */
 
-enum { MEMBERS_MAX = 32 };
+enum { MEMBERS_MAX = 48 };
 
 static bool is_url(struct text text);
 static fallible get_key(struct arena *arena, const json_t *object, const char *member, struct key *out);
@@ -86,13 +86,17 @@ fallible document_read(struct arena *arena, const json_t *object, const struct d
                        void *record)
 {
     const char *names[MEMBERS_MAX + 1] = {0};
+    size_t count = 0;
     for (size_t i = 0; members[i].name != NULL; i++) {
-        ASSERT(i < MEMBERS_MAX);
-        names[i] = members[i].name;
+        for (size_t k = 0; members[i].others[k] != NULL; k++) {
+            names[count++] = members[i].others[k];
+        }
+        names[count++] = members[i].name;
+        ASSERT(count + MEMBER_OTHERS_MAX < MEMBERS_MAX);
     }
     TRY(json_only(arena, object, names));
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (!members[i].optional || json_has(object, names[i])) {
+    for (size_t i = 0; members[i].name != NULL; i++) {
+        if (!members[i].optional || json_has(object, members[i].name)) {
             TRY(read_member(arena, object, &members[i], record));
         }
     }
@@ -106,9 +110,7 @@ static fallible read_content(struct arena *arena, const struct document_kind *ki
     struct text type;
     struct text canonical;
     TRY(json_get_text(record->content, "type", &type));
-    if (!text_is(type, kind->type)) {
-        return FAIL_AT(INVALID, "document.type", "type");
-    }
+    REQUIRE_AT(text_is(type, kind->type), INVALID, "document.type", "type");
     TRY(json_encode_text(arena, record->content, &canonical));
     REQUIRE(bytes_equal(bytes_of_text(canonical), record->payload), INVALID, "document.not_canonical");
     TRY(document_read(arena, record->content, kind->members, record));
@@ -176,9 +178,7 @@ fallible document_get_digest(const json_t *object, const char *member, struct di
 {
     struct text text;
     TRY(json_get_text(object, member, &text));
-    struct result result = digest_from_text(text, out);
-    result.where = result_is_ok(result) ? NULL : member;
-    return result;
+    return result_at(digest_from_text(text, out), member);
 }
 
 static bool is_url(struct text text)
@@ -201,9 +201,7 @@ fallible document_get_count(const json_t *object, const char *member, uint64_t m
 {
     uint64_t count;
     TRY(json_get_u64(object, member, max, &count));
-    if (count < min) {
-        return FAIL_AT(INVALID, "json.member.out_of_range", member);
-    }
+    REQUIRE_AT(count >= min, INVALID, "json.member.out_of_range", member);
     *out = count;
     return OK;
 }
@@ -216,9 +214,7 @@ static fallible get_key(struct arena *arena, const json_t *object, const char *m
     TRY(document_within(arena, json_only(arena, jwk, members), "%s", member));
     scoped_key key = {0};
     TRY(document_within(arena, key_from_jwk(jwk, &key), "%s", member));
-    if (key.kind != KEY_EC_P256) {
-        return FAIL_AT(INVALID, "document.key_kind", member);
-    }
+    REQUIRE_AT(key.kind == KEY_EC_P256, INVALID, "document.key_kind", member);
     key_move(&key, out);
     return OK;
 }
@@ -229,12 +225,8 @@ fallible document_get_array(const json_t *object, const char *member, size_t min
     json_t *array;
     TRY(json_get_array(object, member, &array));
     size_t count = json_array_size(array);
-    if (count < min) {
-        return FAIL_AT(INVALID, "document.too_few", member);
-    }
-    if (count > max) {
-        return FAIL_AT(LIMIT, "document.too_many", member);
-    }
+    REQUIRE_AT(count >= min, INVALID, "document.too_few", member);
+    REQUIRE_AT(count <= max, LIMIT, "document.too_many", member);
     *out = array;
     *out_count = count;
     return OK;
@@ -264,13 +256,9 @@ fallible document_get_set(struct arena *arena, const json_t *object, const char 
     for (size_t i = 0; i < count; i++) {
         const char *where = arena_where(arena, "%s[%zu]", member, i);
         struct result result = json_text(json_array_get(array, i), &names[i]);
-        if (!result_is_ok(result) || !is_valid(names[i])) {
-            return FAIL_AT(INVALID, "document.name", where);
-        }
+        REQUIRE_AT(result_is_ok(result) && is_valid(names[i]), INVALID, "document.name", where);
         TRY(document_keep(arena, &names[i]));
-        if (i > 0 && text_compare(names[i - 1], names[i]) >= 0) {
-            return FAIL_AT(INVALID, "document.order", where);
-        }
+        REQUIRE_AT(i == 0 || text_compare(names[i - 1], names[i]) < 0, INVALID, "document.order", where);
     }
     *out = names;
     *out_count = count;

@@ -30,6 +30,7 @@ enum document_form {
     DOCUMENT_KEY,    /* struct key, P-256 */
     DOCUMENT_ROWS,   /* an array of min to max rows, its count beside it, each row read by `read` */
 };
+enum { MEMBER_OTHERS_MAX = 12 };
 typedef struct result document_read_row(struct arena *arena, const json_t *value, void *self, size_t index);
 struct document_member {
     const char *name;
@@ -39,10 +40,11 @@ struct document_member {
     bool optional; /* a value that is absent stays zero */
     size_t count_at, row_bytes;
     document_read_row *read;
+    const char *others[MEMBER_OTHERS_MAX + 1]; /* further names of DOCUMENT_OTHER */
 };
-#define MEMBER_OTHER(name_)                                                                                  \
+#define MEMBER_OTHERS(first, ...)                                                                            \
     {                                                                                                        \
-        .name = (name_)                                                                                      \
+        .name = (first), .others = { __VA_ARGS__ }                                                           \
     }
 #define MEMBER(record, form_, field) MEMBER_WITHIN(record, form_, field, 0, 0)
 #define MEMBER_WITHIN(record, form_, field, min_, max_)                                                      \

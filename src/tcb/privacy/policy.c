@@ -14,9 +14,8 @@ static fallible refuse_unenforced(const json_t *object, bool is_top)
 {
     for (size_t i = 0; unenforced[i] != NULL; i++) {
         bool own = is_top && strcmp(unenforced[i], "type") == 0;
-        if (!own && json_has(object, unenforced[i])) {
-            return FAIL_AT(UNSUPPORTED, "policy.member.unsupported", unenforced[i]);
-        }
+        REQUIRE_AT(own || !json_has(object, unenforced[i]), UNSUPPORTED, "policy.member.unsupported",
+                   unenforced[i]);
     }
     return OK;
 }
@@ -35,20 +34,15 @@ fallible policy_entity_read(struct arena *arena, const json_t *object, const jso
     json_t *value;
     TRY(json_get(object, "entity", &value));
     if (json_is_string(value)) {
-        if (strcmp(json_string_value(value), "none") != 0) {
-            return FAIL_AT(INVALID, "policy.entity", "entity");
-        }
-        if (json_has(threshold, "min_entities")) {
-            return FAIL_AT(INVALID, "policy.min_entities.without_entity", "min_entities");
-        }
+        REQUIRE_AT(strcmp(json_string_value(value), "none") == 0, INVALID, "policy.entity", "entity");
+        REQUIRE_AT(!json_has(threshold, "min_entities"), INVALID, "policy.min_entities.without_entity",
+                   "min_entities");
         *out = (struct policy_entity){0};
         return OK;
     }
     struct policy_entity entity = {0};
     TRY(document_within(arena, document_read(arena, value, members, &entity), "entity"));
-    if (!column_name_is_valid(entity.column)) {
-        return FAIL_AT(INVALID, "policy.column.name", "entity.column");
-    }
+    REQUIRE_AT(column_name_is_valid(entity.column), INVALID, "policy.column.name", "entity.column");
     TRY(document_get_count(threshold, "min_entities", POLICY_MIN_ENTITIES_MIN, POLICY_MIN_ENTITIES_MAX,
                            &entity.min_entities));
     *out = entity;
@@ -87,7 +81,7 @@ static fallible read_uses(const json_t *rules, unsigned *out)
 
 static fallible read_column(struct arena *arena, const json_t *columns, struct policy_column *column)
 {
-    static const struct document_member members[] = {MEMBER_OTHER("use"), {0}};
+    static const struct document_member members[] = {MEMBER_OTHERS("use"), {0}};
     json_t *rules;
     TRY(json_get_object(columns, column->name.data, &rules));
     REQUIRE(column_name_is_valid(column->name), INVALID, "policy.column.name");
@@ -116,7 +110,7 @@ static fallible read_columns(struct arena *arena, const json_t *content, struct 
 static fallible read_output(struct arena *arena, const json_t *content, struct policy *policy)
 {
     static const struct document_member members[] = {
-        MEMBER_WITHIN(policy, COUNT, max_rows, 1, POLICY_MAX_ROWS_MAX), MEMBER_OTHER("min_entities"), {0}};
+        MEMBER_WITHIN(policy, COUNT, max_rows, 1, POLICY_MAX_ROWS_MAX), MEMBER_OTHERS("min_entities"), {0}};
     json_t *output;
     TRY(json_get_object(content, "output", &output));
     TRY(document_within(arena, refuse_unenforced(output, false), "output"));
@@ -139,31 +133,18 @@ static fallible read_valid(const json_t *content, struct policy *policy)
                 result_is_ok(decode_time(from, &policy->valid_from)) &&
                 result_is_ok(decode_time(until, &policy->valid_until)) &&
                 policy->valid_from < policy->valid_until;
-    if (!good) {
-        return FAIL_AT(INVALID, "policy.valid", "valid");
-    }
+    REQUIRE_AT(good, INVALID, "policy.valid", "valid");
     policy->has_valid = true;
     return OK;
 }
 
 /* With the names of what is not enforced, for `complete` refuses those in words of its own. */
 static const struct document_member policy_members[] = {
-    MEMBER_OTHER("type"),
+    MEMBER_OTHERS("type", "mode", "entity", "columns", "output", "valid", "join", "functions", "queriers",
+                  "receivers", "dp", "limits", "templates"),
     MEMBER(policy, DATASET, dataset),
     MEMBER(policy, NAME, owner),
     {.name = "data", .form = DOCUMENT_DIGEST, .at = offsetof(struct policy, data), .optional = true},
-    MEMBER_OTHER("mode"),
-    MEMBER_OTHER("entity"),
-    MEMBER_OTHER("columns"),
-    MEMBER_OTHER("output"),
-    MEMBER_OTHER("valid"),
-    MEMBER_OTHER("join"),
-    MEMBER_OTHER("functions"),
-    MEMBER_OTHER("queriers"),
-    MEMBER_OTHER("receivers"),
-    MEMBER_OTHER("dp"),
-    MEMBER_OTHER("limits"),
-    MEMBER_OTHER("templates"),
     {0},
 };
 
@@ -183,10 +164,9 @@ static fallible complete(struct arena *arena, void *record)
     TRY(read_output(arena, content, policy));
     TRY(read_valid(content, policy));
     TRY(row->check(policy));
-    if (!policy_entity_is_none(&policy->entity) &&
-        policy_permits_column(policy, policy->entity.column) != VERDICT_ALLOW) {
-        return FAIL_AT(INVALID, "policy.entity.column_unlisted", "entity.column");
-    }
+    REQUIRE_AT(policy_entity_is_none(&policy->entity) ||
+                   policy_permits_column(policy, policy->entity.column) == VERDICT_ALLOW,
+               INVALID, "policy.entity.column_unlisted", "entity.column");
     return OK;
 }
 

@@ -40,13 +40,10 @@ static fallible read_column(struct arena *arena, const json_t *row, void *self, 
     TRY(json_only(arena, row, members));
     TRY(json_get_text(row, "name", &out->name));
     TRY(json_get_text(row, "type", &type));
-    if (!column_name_is_valid(out->name)) {
-        return FAIL_AT(INVALID, "column.name", "name");
-    }
+    REQUIRE_AT(column_name_is_valid(out->name), INVALID, "column.name", "name");
     struct result result = column_type_parse(type, &out->type);
-    if (!result_is_ok(result) || column_type_may_leave(out->type) != VERDICT_ALLOW) {
-        return FAIL_AT(INVALID, "column.type.may_not_leave", "type");
-    }
+    REQUIRE_AT(result_is_ok(result) && column_type_may_leave(out->type) == VERDICT_ALLOW, INVALID,
+               "column.type.may_not_leave", "type");
     for (size_t i = 0; i < index; i++) {
         REQUIRE(!text_equal(columns[i].name, out->name), INVALID, "column.duplicate");
     }

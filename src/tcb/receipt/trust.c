@@ -9,9 +9,7 @@ static fallible get_digest(const json_t *object, const char *name, struct digest
 {
     struct text text;
     TRY(json_get_text(object, name, &text));
-    struct result result = digest_from_text(text, out);
-    result.where = result_is_ok(result) ? NULL : name;
-    return result;
+    return result_at(digest_from_text(text, out), name);
 }
 
 static fallible get_copy(struct arena *arena, const json_t *object, const char *name, struct text *out)

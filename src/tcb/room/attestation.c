@@ -89,7 +89,7 @@ static fallible ask_authorities_of(struct job *job, size_t party)
         if (result_is_ok(last) || !is_of_authority) {
             return last;
         }
-        last.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(contract->parties[party].name));
+        last.where = contract->parties[party].name.data;
     }
     return last;
 }

@@ -13,17 +13,12 @@ static fallible read_answer(struct arena *arena, struct text untrusted_answer, s
 {
     scoped_jwt jws = {0};
     TRY(jwt_parse(arena, untrusted_answer, &jws));
-    json_t *request;
-    struct text echoed;
-    TRY(json_get_object(jws.claims, "request", &request));
-    TRY(json_get_text(request, "nonce", &echoed));
-    REQUIRE(text_equal(echoed, nonce), UNTRUSTED, "room.release.nonce");
-    json_t *response;
-    json_t *outer;
+    const char *echoed;
     json_t *key;
-    TRY(json_get_object(jws.claims, "response", &response));
-    TRY(json_get_object(response, "key", &outer));
-    TRY(json_get_object(outer, "key", &key));
+    bool formed = json_unpack(jws.claims, "{s:{s:s},s:{s:{s:o}}}", "request", "nonce", &echoed, "response",
+                              "key", "key", &key) == 0;
+    REQUIRE(formed, INVALID, "room.release.form");
+    REQUIRE(text_is(nonce, echoed), UNTRUSTED, "room.release.nonce");
     struct bytes inner_text;
     TRY(json_get_base64url(arena, key, "key_hsm", &inner_text));
     scoped_json *inner = NULL;
@@ -95,11 +90,7 @@ fallible job_release_keys(struct job *job)
         if (!job_needs_owner(job, party)) {
             continue;
         }
-        struct result result = ask_vault(job, &bundle->grants[i], party);
-        if (!result_is_ok(result)) {
-            result.where = arena_where(&job->arena, "%.*s", TEXT_ARGS(bundle->contract.parties[party].name));
-            return result;
-        }
+        TRY(result_at(ask_vault(job, &bundle->grants[i], party), bundle->contract.parties[party].name.data));
     }
     key_release(&job->wrapping_key); /* used once */
     return job_progress(job, "released", bundle->grant_count, bundle->grant_count);
