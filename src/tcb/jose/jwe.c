@@ -35,16 +35,12 @@ static fallible make_recipient(struct arena *arena, const struct key *recipient,
     TRY(keywrap_seal(&kek, content_key, &wrapped));
     struct text kid;
     TRY(jws_kid(arena, recipient, &kid));
-    scoped_json *epk = NULL;
+    json_t *epk;
     TRY(key_to_jwk(&ephemeral, &epk));
-    scoped_json *header = json_object();
-    TRY(json_set_text(header, "alg", text_of(algorithm)));
-    TRY(json_set(header, "epk", json_incref(epk)));
-    TRY(json_set_text(header, "kid", kid));
-    scoped_json *entry = json_object();
-    TRY(json_set(entry, "header", json_incref(header)));
-    TRY(json_set_base64url(entry, "encrypted_key", buffer_view(&wrapped)));
-    return json_add(entries, json_incref(entry));
+    json_t *entry =
+        json_pack("{s:{s:s,s:o,s:s%}}", "header", "alg", algorithm, "epk", epk, "kid", TEXT_SIZED(kid));
+    TRY(json_add(entries, entry));
+    return json_set_base64url(entry, "encrypted_key", buffer_view(&wrapped));
 }
 
 static fallible make_recipients(struct arena *arena, const struct key recipients[], size_t count,
@@ -62,20 +58,14 @@ static fallible make_recipients(struct arena *arena, const struct key recipients
     return OK;
 }
 
-static fallible make_protected(struct arena *arena, const char *typ, struct text *out)
-{
-    scoped_json *header = json_object();
-    TRY(json_set_text(header, "enc", TEXT("A256GCM")));
-    TRY(json_set_text(header, "typ", text_of(typ)));
-    return jose_encode(arena, header, out);
-}
-
 /* Encrypts and sets protected, iv, ciphertext and tag. */
 static fallible make_content(struct arena *arena, const struct world *world, const char *typ,
                              struct bytes plaintext, const struct secret *content_key, json_t *document)
 {
     struct text protected_text;
-    TRY(make_protected(arena, typ, &protected_text));
+    scoped_json *header = json_pack("{s:s,s:s}", "enc", "A256GCM", "typ", typ);
+    REQUIRE(header != NULL, NO_MEMORY, "json.memory");
+    TRY(jose_encode(arena, header, &protected_text));
     uint8_t nonce[AEAD_NONCE_BYTES];
     TRY(world_random(world, nonce, sizeof nonce));
     scoped_buffer sealed;
