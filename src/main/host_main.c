@@ -1,5 +1,6 @@
 /* truce-host: the workflow, storage and courier of a zone's host. Untrusted. Wiring only: host/instance does
  * the work. */
+#include "host/instance/check.h"
 #include "host/instance/instance.h"
 #include "service/setup/program.h"
 
@@ -21,6 +22,9 @@ static const char help[] =
     "and\n"
     "      to nobody else. A running host finds new files by itself; a changed one counts from the next "
     "start.\n"
+    "  truce-host check DIR\n"
+    "      With no host running: judges the queue, every job against its objects, every document against its\n"
+    "      name and every part against its manifest, and says what it found.\n"
     "  truce-host serve DIR [--port-file FILE] [--trace FILE] [--courier FILE] [--authority FILE]\n"
     "      Serves the API until SIGINT or SIGTERM; rooms connect to DIR/room.sock. Prints one line "
     "`listening URL`\n"
@@ -96,6 +100,14 @@ static fallible serve(const struct world *world, struct arena *arena, int count,
     return result;
 }
 
+static fallible check(struct arena *arena, struct text folder)
+{
+    struct host_check found;
+    TRY(host_check(arena, folder, &found));
+    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count, found.part_count);
+    return OK;
+}
+
 int main(int count, char *arguments[])
 {
     struct world world = world_of_system();
@@ -124,6 +136,9 @@ int main(int count, char *arguments[])
     if (text_is(verb, "connect")) {
         bool has_file = program_argument(left, options, valued_options, 2).size > 0;
         return has_file ? status_of(connect_files(&arena, left, options, folder)) : usage();
+    }
+    if (text_is(verb, "check")) {
+        return status_of(check(&arena, folder));
     }
     return text_is(verb, "serve") ? status_of(serve(&world, &arena, left, options, folder)) : usage();
 }

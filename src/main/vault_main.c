@@ -20,6 +20,8 @@ static const char help[] =
     "      Lets tokens of this attestation authority count. A running vault learns of a new authority at "
     "once,\n"
     "      of a changed one when it starts again.\n"
+    "  truce-vault check DIR\n"
+    "      With no vault running: judges its store, every row, key and record of a release, and says what it found.\n"
     "  truce-vault serve DIR [--port-file FILE]\n"
     "      Serves until SIGINT or SIGTERM. Prints one line `listening URL` when it is ready.\n"
     "\n"
@@ -56,6 +58,18 @@ static int connect_authority(struct arena *arena, struct text folder, struct tex
     }
     struct result result = vault_connect(arena, folder, file);
     return result_is_ok(result) ? 0 : program_fail(program, result);
+}
+
+static int check(const struct world *world, struct arena *arena, struct text folder)
+{
+    struct vault_check found;
+    struct result result = vault_check(world, arena, folder, &found);
+    if (!result_is_ok(result)) {
+        return program_fail(program, result);
+    }
+    printf("%zu rows, %zu key versions, %zu releases: whole\n", found.row_count, found.version_count,
+           found.release_count);
+    return 0;
 }
 
 static int serve(const struct world *world, struct text folder, struct text port_file)
@@ -101,6 +115,9 @@ int main(int count, char *arguments[])
     }
     if (text_is(verb, "connect")) {
         return connect_authority(&arena, folder, file);
+    }
+    if (text_is(verb, "check")) {
+        return check(&world, &arena, folder);
     }
     return text_is(verb, "serve") ? serve(&world, folder, program_option(left, options, "port-file"))
                                   : usage();

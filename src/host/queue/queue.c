@@ -55,6 +55,7 @@ static fallible store_failure(const struct queue *queue)
     REQUIRE(code != SQLITE_FULL && code != SQLITE_IOERR, UNAVAILABLE, "queue.store.disk");
     REQUIRE(code != SQLITE_CORRUPT && code != SQLITE_NOTADB, CORRUPT, "queue.store.damaged");
     REQUIRE(code != SQLITE_BUSY, UNAVAILABLE, "queue.store.busy");
+    REQUIRE(code != SQLITE_NOMEM, NO_MEMORY, "queue.store.memory");
     return FAIL(INTERNAL, "queue.store");
 }
 
@@ -466,6 +467,31 @@ fallible queue_counts(struct queue *queue, int64_t *out_queued, int64_t *out_run
     TRY(count(queue, QUEUE_RUNNING, out_running));
     *out_queued = queued;
     return OK;
+}
+
+static fallible expect_text(struct queue *queue, const char *sql, const char *want)
+{
+    scoped_statement statement = {0};
+    TRY(prepare(queue, sql, &statement));
+    if (sqlite3_step(statement.handle) != SQLITE_ROW) {
+        return store_failure(queue);
+    }
+    const unsigned char *text = sqlite3_column_text(statement.handle, 0);
+    REQUIRE(text != NULL, NO_MEMORY, "queue.store.memory");
+    REQUIRE(strcmp((const char *)text, want) == 0, CORRUPT, "queue.store.damaged");
+    return OK;
+}
+
+/* An open job has no end, a leased one has a room, and only an ended one has an end. */
+fallible queue_verify(struct queue *queue)
+{
+    LOCKED(queue);
+    TRY(expect_text(queue, "PRAGMA integrity_check(1)", "ok"));
+    return expect_text(queue,
+                       "SELECT COUNT(*) FROM jobs WHERE state NOT BETWEEN 1 AND 5 OR (state=2)!=(room!='')"
+                       " OR (state>2)!=(finished_ms>0) OR (state=2)!=(lease_until_ms>0)"
+                       " OR (state IN (4,5) AND reason='')",
+                       "0");
 }
 
 const char *queue_state_name(enum queue_state state)

@@ -125,7 +125,7 @@ static fallible make_attest(const struct stack *stack)
     const char *folder;
     const char *simulation;
     const char *url;
-    TRY(is_made(stack, "attest/authority.json", &made));
+    TRY(is_made(stack, "attest/attest.json", &made));
     if (made) {
         return OK;
     }
@@ -153,7 +153,7 @@ static fallible make_vault(const struct stack *stack, const char *party)
     const char *program;
     const char *folder;
     const char *url;
-    TRY(is_made(stack, arena_where(stack->arena, "vault-%s/vault.json", party), &made));
+    TRY(is_made(stack, arena_where(stack->arena, "vault-%s/config.json", party), &made));
     TRY(program_path(stack, "truce-vault", &program));
     TRY(path_in(stack, arena_where(stack->arena, "vault-%s", party), &folder));
     if (!made) {

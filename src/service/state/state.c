@@ -334,3 +334,49 @@ fallible state_list(struct state_transaction *transaction, struct arena *arena, 
     *out_count = count;
     return OK;
 }
+
+static fallible verify_file(struct state *state)
+{
+    scoped_statement *statement = NULL;
+    int code = sqlite3_prepare_v2(state->database, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+    }
+    if (code != SQLITE_ROW) {
+        return failure_of(code);
+    }
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    REQUIRE(text != NULL, NO_MEMORY, "state.memory");
+    REQUIRE(strcmp(text, "ok") == 0, CORRUPT, "state.file");
+    return OK;
+}
+
+fallible state_verify(struct state_transaction *transaction, struct arena *arena, size_t *out_rows)
+{
+    struct state *state = transaction->state;
+    TRY(verify_file(state));
+    scoped_statement *statement = NULL;
+    int code = sqlite3_prepare_v2(state->database, "SELECT area, name FROM row ORDER BY area, name", -1, &statement, NULL);
+    size_t rows = 0;
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(statement);
+        if (code != SQLITE_ROW) {
+            break;
+        }
+        const char *area = (const char *)sqlite3_column_text(statement, 0);
+        const char *name = (const char *)sqlite3_column_text(statement, 1);
+        REQUIRE(area != NULL && name != NULL, NO_MEMORY, "state.memory");
+        scoped_secret value = {0};
+        struct result result = state_get(transaction, area, text_of(name), &value);
+        if (!result_is_ok(result)) {
+            result.where = arena_where(arena, "%s/%s", area, name);
+            return result;
+        }
+        rows++;
+    }
+    if (code != SQLITE_DONE) {
+        return failure_of(code);
+    }
+    *out_rows = rows;
+    return OK;
+}
