@@ -23,7 +23,8 @@ static const char help[] =
     "      to nobody else. A running host finds new files by itself; a changed one counts from the next "
     "start.\n"
     "  truce-host check DIR\n"
-    "      With no host running: judges the queue, every job against its objects, every document against its\n"
+    "      With no host running: judges the queue, every job against its objects, every document against "
+    "its\n"
     "      name and every part against its manifest, and says what it found.\n"
     "  truce-host serve DIR [--port-file FILE] [--trace FILE] [--courier FILE] [--authority FILE]\n"
     "      Serves the API until SIGINT or SIGTERM; rooms connect to DIR/room.sock. Prints one line "
@@ -104,7 +105,8 @@ static fallible check(struct arena *arena, struct text folder)
 {
     struct host_check found;
     TRY(host_check(arena, folder, &found));
-    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count, found.part_count);
+    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count,
+           found.part_count);
     return OK;
 }
 

@@ -99,8 +99,9 @@ static enum fault_kind act(void)
     static const struct {
         const char *name;
         enum fault_kind kind;
-    } kinds[] = {{"killed", FAULT_KILLED}, {"full", FAULT_FULL}, {"short", FAULT_SHORT},   {"torn", FAULT_TORN},
-                 {"eio", FAULT_EIO},       {"twice", FAULT_TWICE}, {"broken", FAULT_BROKEN}, {"lost", FAULT_LOST}};
+    } kinds[] = {{"killed", FAULT_KILLED}, {"full", FAULT_FULL}, {"short", FAULT_SHORT},
+                 {"torn", FAULT_TORN},     {"eio", FAULT_EIO},   {"twice", FAULT_TWICE},
+                 {"broken", FAULT_BROKEN}, {"lost", FAULT_LOST}};
     if (strcmp(chosen.kind, "kill") == 0) {
         fault_die();
     } else if (strcmp(chosen.kind, "slow") == 0) {

@@ -130,7 +130,8 @@ static ssize_t read_file(int descriptor, void *out, size_t size, off_t offset)
         return refuse_write(EIO);
     }
     size = kind == FAULT_SHORT && size > 1 ? size / 2 : size;
-    return offset < 0 ? syscall(SYS_read, descriptor, out, size) : syscall(SYS_pread64, descriptor, out, size, offset);
+    return offset < 0 ? syscall(SYS_read, descriptor, out, size)
+                      : syscall(SYS_pread64, descriptor, out, size, offset);
 }
 
 EXPORTED ssize_t read(int descriptor, void *out, size_t size)

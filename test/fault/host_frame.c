@@ -9,10 +9,10 @@ fallible __real_frame_send(int socket, const struct world *world, int64_t patien
                            uint64_t exchange, struct bytes payload);
 fallible __wrap_frame_send(int socket, const struct world *world, int64_t patience_ms, enum message_kind kind,
                            uint64_t exchange, struct bytes payload);
-fallible __real_frame_receive(int socket, const struct world *world, int64_t patience_ms, struct message_header *out,
-                              struct buffer *payload);
-fallible __wrap_frame_receive(int socket, const struct world *world, int64_t patience_ms, struct message_header *out,
-                              struct buffer *payload);
+fallible __real_frame_receive(int socket, const struct world *world, int64_t patience_ms,
+                              struct message_header *out, struct buffer *payload);
+fallible __wrap_frame_receive(int socket, const struct world *world, int64_t patience_ms,
+                              struct message_header *out, struct buffer *payload);
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,7 +29,8 @@ static struct bytes flip(struct bytes payload)
 }
 
 /* Header and payload in pieces of `size` octets, a pause between the first ones. */
-static fallible send_pieces(int socket, enum message_kind kind, uint64_t exchange, struct bytes payload, bool whole)
+static fallible send_pieces(int socket, enum message_kind kind, uint64_t exchange, struct bytes payload,
+                            bool whole)
 {
     scoped_buffer frame;
     buffer_init(&frame, MESSAGE_HEADER_BYTES + payload.size);
@@ -67,8 +68,8 @@ fallible __wrap_frame_send(int socket, const struct world *world, int64_t patien
     return fault == FAULT_TWICE ? __real_frame_send(socket, world, patience_ms, kind, exchange, payload) : OK;
 }
 
-fallible __wrap_frame_receive(int socket, const struct world *world, int64_t patience_ms, struct message_header *out,
-                              struct buffer *payload)
+fallible __wrap_frame_receive(int socket, const struct world *world, int64_t patience_ms,
+                              struct message_header *out, struct buffer *payload)
 {
     TRY(__real_frame_receive(socket, world, patience_ms, out, payload));
     if (fault_meet("arrive", message_name(out->kind)) == FAULT_BROKEN && payload->size > 0) {

@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-fallible __real_http_client_call(struct http_client *client, struct arena *arena, const struct http_call *call,
-                                 struct http_answer *out);
-fallible __wrap_http_client_call(struct http_client *client, struct arena *arena, const struct http_call *call,
-                                 struct http_answer *out);
+fallible __real_http_client_call(struct http_client *client, struct arena *arena,
+                                 const struct http_call *call, struct http_answer *out);
+fallible __wrap_http_client_call(struct http_client *client, struct arena *arena,
+                                 const struct http_call *call, struct http_answer *out);
 
 /* "METHOD path", without host and query. */
 static void name_of(const struct http_call *call, char out[static 512])
@@ -38,8 +38,8 @@ static fallible break_answer(struct arena *arena, struct http_answer *answer)
     return OK;
 }
 
-fallible __wrap_http_client_call(struct http_client *client, struct arena *arena, const struct http_call *call,
-                                 struct http_answer *out)
+fallible __wrap_http_client_call(struct http_client *client, struct arena *arena,
+                                 const struct http_call *call, struct http_answer *out)
 {
     char name[512];
     name_of(call, name);

@@ -1,5 +1,5 @@
-/* Frames that the room and its children send: a header and then a payload, each with one socket_send. The header is
- * held back until its payload comes, so that both fail together. */
+/* Frames that the room and its children send: a header and then a payload, each with one socket_send. The
+ * header is held back until its payload comes, so that both fail together. */
 #include "fault.h"
 
 #include "edge/message.h"

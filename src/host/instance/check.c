@@ -119,7 +119,8 @@ static fallible check_part(struct checking *checking, const struct storage_datas
     }
     close(file);
     struct digest root;
-    fits = fits && result_is_ok(merkle_root(&arena, leaves, leaf_count, &root)) && digest_equal(&root, &part->root);
+    fits = fits && result_is_ok(merkle_root(&arena, leaves, leaf_count, &root)) &&
+           digest_equal(&root, &part->root);
     if (!fits) {
         return corrupt(checking, "check.part", path.text);
     }
@@ -156,8 +157,8 @@ static fallible check_document(void *self, const char *name)
     scoped_manifest manifest = {0};
     scoped_jws policy = {0};
     bool is_manifest = result_is_ok(manifest_parse(&arena, buffer_view(&octets), &manifest));
-    bool fits = is_manifest ||
-                result_is_ok(jws_parse(&arena, buffer_view(&octets), POLICY_TYP, NULL, &policy));
+    bool fits =
+        is_manifest || result_is_ok(jws_parse(&arena, buffer_view(&octets), POLICY_TYP, NULL, &policy));
     if (!fits || !is_named_by(is_manifest ? &manifest.document.digest : &policy.digest, name)) {
         return corrupt(checking, "check.document", name);
     }
@@ -197,8 +198,8 @@ static fallible check_run(void *self, const char *name)
     }
     TRY(read_object(checking, &path, &octets));
     scoped_run_request request = {0};
-    bool fits = result_is_ok(run_request_parse(&arena, buffer_view(&octets), &request)) &&
-                text_is(request.run, name);
+    bool fits =
+        result_is_ok(run_request_parse(&arena, buffer_view(&octets), &request)) && text_is(request.run, name);
     checking->found.document_count += fits;
     return fits ? OK : corrupt(checking, "check.document", path.text);
 }

@@ -5,7 +5,8 @@
 
 enum { CHECK_NAMES_MAX = 65536, CHECK_ARENA_BYTES_MAX = 256 * 1024 * 1024 };
 
-static fallible open_state(const struct world *world, struct arena *arena, struct text folder, struct state **out)
+static fallible open_state(const struct world *world, struct arena *arena, struct text folder,
+                           struct state **out)
 {
     scoped_secret master_key = {0};
     struct bytes ignored;
@@ -24,7 +25,8 @@ static fallible check_keys(struct state_transaction *transaction, struct arena *
     struct text *names;
     size_t count;
     TRY(ARENA_ARRAY(arena, struct text, CHECK_NAMES_MAX, &names));
-    TRY(state_list(transaction, arena, "version", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names, &count));
+    TRY(state_list(transaction, arena, "version", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names,
+                   &count));
     *out_count = count;
     for (size_t i = 0; i < count; i++) {
         scoped_secret material = {0};
@@ -32,7 +34,8 @@ static fallible check_keys(struct state_transaction *transaction, struct arena *
             return FAIL_AT(CORRUPT, "check.key.material", arena_where(arena, "%.*s", TEXT_ARGS(names[i])));
         }
     }
-    TRY(state_list(transaction, arena, "key", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names, &count));
+    TRY(state_list(transaction, arena, "key", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names,
+                   &count));
     for (size_t i = 0; i < count; i++) {
         scoped_key_record record = {0};
         if (!result_is_ok(key_record_load(transaction, arena, names[i], (struct text){0}, &record))) {
@@ -50,7 +53,8 @@ static fallible check_releases(struct state_transaction *transaction, struct are
     scoped_json *counter = NULL;
     uint64_t next = 0;
     TRY(ARENA_ARRAY(arena, struct text, CHECK_NAMES_MAX, &names));
-    TRY(state_list(transaction, arena, "release", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names, &count));
+    TRY(state_list(transaction, arena, "release", (struct text){0}, (struct text){0}, CHECK_NAMES_MAX, names,
+                   &count));
     struct result result = state_get_json(transaction, "counter", TEXT("release"), &counter);
     if (result_is_ok(result)) {
         TRY(json_get_u64(counter, "next", INT64_MAX, &next));
@@ -62,7 +66,8 @@ static fallible check_releases(struct state_transaction *transaction, struct are
     return OK;
 }
 
-fallible vault_check(const struct world *world, struct arena *out_arena, struct text folder, struct vault_check *out)
+fallible vault_check(const struct world *world, struct arena *out_arena, struct text folder,
+                     struct vault_check *out)
 {
     scoped_arena arena;
     struct state *state;

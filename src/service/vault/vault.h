@@ -49,7 +49,8 @@ struct vault_check {
     size_t release_count;
 };
 
-/* Whether what the folder keeps fits together: the file is whole, every row opens under the master key, every key version
- * has its material, releases are numbered without a gap. For operators after a crash, with no vault running. CORRUPT with
- * the row in `where`, which is in `arena`. */
-fallible vault_check(const struct world *world, struct arena *arena, struct text folder, struct vault_check *out);
+/* Whether what the folder keeps fits together: the file is whole, every row opens under the master key, every
+ * key version has its material, releases are numbered without a gap. For operators after a crash, with no
+ * vault running. CORRUPT with the row in `where`, which is in `arena`. */
+fallible vault_check(const struct world *world, struct arena *arena, struct text folder,
+                     struct vault_check *out);

@@ -4,11 +4,14 @@
 #include "crypto/adapter.h"
 #include "crypto/secret.h"
 
+/* The calls of OpenSSL that hash without allocating: a digest never fails, not even without memory. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/sha.h>
 
 enum { HKDF_SIZE_MAX = 255 * DIGEST_BYTES, HKDF_INFO_MAX = 1024 };
 
@@ -18,17 +21,26 @@ void error_queue_clear(const int *unused)
     ERR_clear_error();
 }
 
-struct digest digest_of(struct bytes bytes)
+struct digest digest_of_two(struct bytes first, struct bytes second)
 {
     struct digest digest;
-    ASSERT(EVP_Digest(bytes.data, bytes.size, digest.octets, NULL, EVP_sha256(), NULL) == 1);
+    SHA256_CTX state;
+    ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, first.data, first.size) == 1 &&
+           SHA256_Update(&state, second.data, second.size) == 1 && SHA256_Final(digest.octets, &state) == 1);
     return digest;
+}
+
+struct digest digest_of(struct bytes bytes)
+{
+    return digest_of_two(bytes, (struct bytes){0});
 }
 
 struct digest384 digest384_of(struct bytes bytes)
 {
     struct digest384 digest;
-    ASSERT(EVP_Digest(bytes.data, bytes.size, digest.octets, NULL, EVP_sha384(), NULL) == 1);
+    SHA512_CTX state;
+    ASSERT(SHA384_Init(&state) == 1 && SHA384_Update(&state, bytes.data, bytes.size) == 1 &&
+           SHA384_Final(digest.octets, &state) == 1);
     return digest;
 }
 
@@ -132,9 +144,6 @@ static fallible derive(const char *name, const char *salt_name, struct bytes sal
         OSSL_PARAM_construct_octet_string(salt_name, (void *)(uintptr_t)salt_data, salt.size),
         OSSL_PARAM_construct_end(),
     };
-    if (salt_name == NULL) {
-        parameters[3] = OSSL_PARAM_construct_end();
-    }
     scoped_secret secret = {0};
     struct result result = secret_new(size, &secret);
     if (result_is_ok(result) && EVP_KDF_derive(context, secret.data, size, parameters) != 1) {
@@ -161,5 +170,21 @@ fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info,
 {
     REQUIRE(shared->size > 0, INVALID, "digest.concat_kdf.key");
     REQUIRE(size > 0 && size <= HKDF_SIZE_MAX, LIMIT, "digest.concat_kdf.size");
-    return derive("SSKDF", NULL, (struct bytes){0}, shared, other_info, size, out);
+    scoped_secret secret = {0};
+    TRY(secret_new(size, &secret));
+    for (size_t done = 0; done < size; done += DIGEST_BYTES) {
+        const uint8_t counter[4] = {0, 0, 0, (uint8_t)(done / DIGEST_BYTES + 1)};
+        struct digest block;
+        SHA256_CTX state;
+        ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, counter, 4) == 1 &&
+               SHA256_Update(&state, shared->data, shared->size) == 1 &&
+               SHA256_Update(&state, other_info.data, other_info.size) == 1 &&
+               SHA256_Final(block.octets, &state) == 1);
+        memcpy(secret.data + done, block.octets, size - done < DIGEST_BYTES ? size - done : DIGEST_BYTES);
+        wipe(&block, sizeof block);
+        wipe(&state, sizeof state);
+    }
+    *out = (struct secret){0};
+    secret_move(&secret, out);
+    return OK;
 }

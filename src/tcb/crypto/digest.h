@@ -18,8 +18,10 @@ static inline struct bytes digest_view(const struct digest *digest)
     return (struct bytes){digest->octets, DIGEST_BYTES};
 }
 
-/* SHA-256 and SHA-384 (FIPS 180-4) of one view. Never fail: our OpenSSL has them or we stop. */
+/* SHA-256 and SHA-384 (FIPS 180-4) of one view, or of two one after the other. Never fail, and allocate
+ * nothing. */
 struct digest digest_of(struct bytes bytes);
+struct digest digest_of_two(struct bytes first, struct bytes second);
 struct digest384 digest384_of(struct bytes bytes);
 
 /* In time independent of the values. */

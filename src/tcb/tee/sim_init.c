@@ -52,7 +52,8 @@ static fallible path_in(struct arena *arena, const char *folder, const char *nam
 
 fallible simulation_begin(const char *folder)
 {
-    static const char *const left[] = {SIMULATION_CHIP_KEY, SIMULATION_CHIP_DER, SIMULATION_ROOT_DER, partial_file};
+    static const char *const left[] = {SIMULATION_CHIP_KEY, SIMULATION_CHIP_DER, SIMULATION_ROOT_DER,
+                                       partial_file};
     scoped_arena arena;
     arena_init(&arena, 16384);
     const char *path;
