@@ -85,8 +85,8 @@ static fallible check_master_key(struct state *state)
 {
     scoped_state_transaction transaction = {0};
     TRY(state_begin(state, &transaction));
-    scoped_json *mark = NULL;
-    struct result result = state_get_json(&transaction, "state", TEXT("mark"), &mark);
+    scoped_secret mark = {0};
+    struct result result = state_get(&transaction, "state", TEXT("mark"), &mark);
     REQUIRE(result.code != RESULT_CORRUPT, CORRUPT, "state.master_key");
     if (result.code != RESULT_NOT_FOUND) {
         return result;
