@@ -424,7 +424,7 @@ class Faulty(Stack):
 
     def check_releases(self, run, job):
         """Every owner's vault has recorded each key that left it for this run: one for each attempt at most."""
-        request = json.loads(self.receipt(run))["documents"]["run_request"]
+        request = json.loads(self.receipt(run))["run_request"]
         digest = "sha256:" + hashlib.sha256(unb64u(request["payload"])).hexdigest()
         for party in self.parties:
             count = self.truce("releases", "--json", party=party).count(digest)
