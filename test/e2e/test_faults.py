@@ -9,6 +9,7 @@ import fnmatch
 import os
 import random
 import re
+import sqlite3
 import subprocess
 import time
 
@@ -18,7 +19,7 @@ from faults import PROGRAMS, Failed, Faulty, read_points
 from stack import BUILD
 from stack import PROGRAMS as ORDINARY
 
-SAMPLE_SECONDS = 60
+SAMPLE_SECONDS = 45
 LONG = bool(os.environ.get("TRUCE_LONG"))
 SEED = int(os.environ.get("TRUCE_SEED", "1"))
 PATTERN = os.environ.get("TRUCE_FAULTS")
@@ -75,6 +76,46 @@ def test_every_fault_ends_well(stack):
     print(f"{count} of {len(CASES)} faults at {len(POINTS)} points, seed {SEED}")
     assert count > 0
     assert not failures, "\n".join(failures)
+
+
+@built
+def test_the_checks_see_damage(stack):
+    """One octet of a part, of a document's name and of a vault's row, each named."""
+    stack.recover()
+    stack.expect_answer(stack.contract)
+    stack.careful = True
+    stack.check()
+    storage = stack.service_folder("host") / "storage"
+    part = next((storage / "datasets").rglob("000000.sealed"))
+    document = next(path for path in (storage / "documents").iterdir())
+    receipt = next((storage / "runs").rglob("receipt.json"))
+
+    def expect(program, name, why):
+        result = subprocess.run([PROGRAMS / program, "check", stack.service_folder(name)], capture_output=True, text=True)
+        assert result.returncode != 0 and why in result.stderr, result.stdout + result.stderr
+
+    octets = part.read_bytes()
+    part.write_bytes(octets[:100] + bytes([octets[100] ^ 1]) + octets[101:])
+    expect("truce-host", "host", "check.part")
+    part.write_bytes(octets)
+    other = document.with_name("0" * 64 + ".json")
+    document.rename(other)
+    expect("truce-host", "host", "check.")
+    other.rename(document)
+    kept = receipt.with_name("kept")
+    receipt.rename(kept)
+    expect("truce-host", "host", "check.job.receipt")
+    kept.rename(receipt)
+    database = sqlite3.connect(stack.service_folder("vault-alice") / "state.db")
+    with database:
+        database.execute("UPDATE row SET version = version + 1 WHERE area = 'material'")
+    database.close()
+    expect("truce-vault", "vault-alice", "state.row.sealed")
+    database = sqlite3.connect(stack.service_folder("vault-alice") / "state.db")
+    with database:
+        database.execute("UPDATE row SET version = version - 1 WHERE area = 'material'")
+    database.close()
+    stack.check()
 
 
 def test_the_table_is_sound():
