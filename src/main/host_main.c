@@ -1,6 +1,6 @@
 /* truce-host: the workflow, storage and courier of a zone's host. Untrusted. Wiring only: host/instance does
  * the work. */
-#include "host/instance/check.h"
+#include "host/check/check.h"
 #include "host/instance/instance.h"
 #include "service/setup/program.h"
 

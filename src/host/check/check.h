@@ -1,4 +1,4 @@
-/* host/instance/check.h: whether what a host keeps fits together, with its program down.
+/* host/check/check.h: whether what a host keeps fits together, with its program down.
  *
  * For operators after a crash or a restored copy, and for tests of faults. It changes nothing but what
  * opening the stores does. Nothing here protects anybody: parties and rooms judge every document themselves.

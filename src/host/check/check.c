@@ -1,4 +1,4 @@
-#include "host/instance/check.h"
+#include "host/check/check.h"
 
 #include "contract/contract.h"
 #include "contract/manifest.h"
