@@ -13,6 +13,8 @@
 #include <openssl/kdf.h>
 #include <openssl/sha.h>
 
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct hasher), "a hasher holds OpenSSL's state");
+
 enum { HKDF_SIZE_MAX = 255 * DIGEST_BYTES, HKDF_INFO_MAX = 1024 };
 
 void error_queue_clear(const int *unused)
@@ -21,18 +23,13 @@ void error_queue_clear(const int *unused)
     ERR_clear_error();
 }
 
-struct digest digest_of_two(struct bytes first, struct bytes second)
+struct digest digest_of(struct bytes bytes)
 {
     struct digest digest;
     SHA256_CTX state;
-    ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, first.data, first.size) == 1 &&
-           SHA256_Update(&state, second.data, second.size) == 1 && SHA256_Final(digest.octets, &state) == 1);
+    ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, bytes.data, bytes.size) == 1 &&
+           SHA256_Final(digest.octets, &state) == 1);
     return digest;
-}
-
-struct digest digest_of(struct bytes bytes)
-{
-    return digest_of_two(bytes, (struct bytes){0});
 }
 
 struct digest384 digest384_of(struct bytes bytes)
@@ -80,34 +77,28 @@ fallible digest_from_text(struct text untrusted_text, struct digest *out)
 
 fallible hasher_init(struct hasher *hasher)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    REQUIRE(context != NULL, NO_MEMORY, "digest.hasher");
-    if (EVP_DigestInit_ex2(context, EVP_sha256(), NULL) != 1) {
-        EVP_MD_CTX_free(context);
-        return FAIL(INTERNAL, "digest.hasher");
-    }
-    hasher->context = context;
+    REQUIRE(SHA256_Init((SHA256_CTX *)hasher->state) == 1, INTERNAL, "digest.hasher");
     return OK;
 }
 
 fallible hasher_add(struct hasher *hasher, struct bytes bytes)
 {
-    REQUIRE(EVP_DigestUpdate(hasher->context, bytes.data, bytes.size) == 1, INTERNAL, "digest.hasher");
+    REQUIRE(SHA256_Update((SHA256_CTX *)hasher->state, bytes.data, bytes.size) == 1, INTERNAL,
+            "digest.hasher");
     return OK;
 }
 
 fallible hasher_finish(struct hasher *hasher, struct digest *out)
 {
     struct digest digest;
-    REQUIRE(EVP_DigestFinal_ex(hasher->context, digest.octets, NULL) == 1, INTERNAL, "digest.hasher");
+    REQUIRE(SHA256_Final(digest.octets, (SHA256_CTX *)hasher->state) == 1, INTERNAL, "digest.hasher");
     *out = digest;
     return OK;
 }
 
 void hasher_release(struct hasher *hasher)
 {
-    EVP_MD_CTX_free(hasher->context);
-    hasher->context = NULL;
+    wipe(hasher, sizeof *hasher);
 }
 
 fallible digest_hmac(const struct secret *key, struct bytes bytes, struct digest *out)
@@ -169,22 +160,16 @@ fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info,
                            struct secret *out)
 {
     REQUIRE(shared->size > 0, INVALID, "digest.concat_kdf.key");
-    REQUIRE(size > 0 && size <= HKDF_SIZE_MAX, LIMIT, "digest.concat_kdf.size");
-    scoped_secret secret = {0};
-    TRY(secret_new(size, &secret));
-    for (size_t done = 0; done < size; done += DIGEST_BYTES) {
-        const uint8_t counter[4] = {0, 0, 0, (uint8_t)(done / DIGEST_BYTES + 1)};
-        struct digest block;
-        SHA256_CTX state;
-        ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, counter, 4) == 1 &&
-               SHA256_Update(&state, shared->data, shared->size) == 1 &&
-               SHA256_Update(&state, other_info.data, other_info.size) == 1 &&
-               SHA256_Final(block.octets, &state) == 1);
-        memcpy(secret.data + done, block.octets, size - done < DIGEST_BYTES ? size - done : DIGEST_BYTES);
-        wipe(&block, sizeof block);
-        wipe(&state, sizeof state);
-    }
-    *out = (struct secret){0};
-    secret_move(&secret, out);
-    return OK;
+    REQUIRE(size > 0 && size <= DIGEST_BYTES, LIMIT, "digest.concat_kdf.size");
+    static const uint8_t counter[] = {0, 0, 0, 1};
+    scoped_hasher hasher;
+    struct digest made;
+    TRY(hasher_init(&hasher));
+    TRY(hasher_add(&hasher, BYTES_OF(counter)));
+    TRY(hasher_add(&hasher, secret_view(shared)));
+    TRY(hasher_add(&hasher, other_info));
+    TRY(hasher_finish(&hasher, &made));
+    struct result result = secret_from((struct bytes){made.octets, size}, out);
+    wipe(&made, sizeof made);
+    return result;
 }

@@ -3,7 +3,13 @@
 struct digest merkle_leaf(struct bytes data)
 {
     static const uint8_t leaf_prefix[] = {0};
-    return digest_of_two(BYTES_OF(leaf_prefix), data);
+    scoped_hasher hasher = {0};
+    struct digest digest;
+    bool done = result_is_ok(hasher_init(&hasher)) &&
+                result_is_ok(hasher_add(&hasher, BYTES_OF(leaf_prefix))) &&
+                result_is_ok(hasher_add(&hasher, data)) && result_is_ok(hasher_finish(&hasher, &digest));
+    ASSERT(done);
+    return digest;
 }
 
 struct digest merkle_node(const struct digest *left, const struct digest *right)
