@@ -1,5 +1,6 @@
 /* truce-host: the workflow, storage and courier of a zone's host. Untrusted. Wiring only: host/instance does
  * the work. */
+#include "host/check/check.h"
 #include "host/instance/instance.h"
 #include "service/setup/program.h"
 
@@ -79,6 +80,24 @@ static fallible serve(const struct world *world, struct arena *arena, const stru
     return result;
 }
 
+static fallible check(struct arena *arena, struct text folder)
+{
+    struct host_check found;
+    TRY(host_check(arena, folder, &found));
+    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count,
+           found.part_count);
+    return OK;
+}
+
+static fallible check(struct arena *arena, struct text folder)
+{
+    struct host_check found;
+    TRY(host_check(arena, folder, &found));
+    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count,
+           found.part_count);
+    return OK;
+}
+
 int main(int count, char *arguments[])
 {
     struct world world = world_of_system();
@@ -97,6 +116,9 @@ int main(int count, char *arguments[])
     if (text_is(call.verb, "connect")) {
         bool has_file = program_argument(call.count, call.words, call.names.valued, 2).size > 0;
         return has_file ? status_of(connect_files(&arena, &call)) : refuse("FILE");
+    }
+    if (text_is(call.verb, "check")) {
+        return status_of(check(&arena, call.folder));
     }
     return status_of(serve(&world, &arena, &call));
 }

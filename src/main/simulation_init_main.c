@@ -7,25 +7,10 @@
 #include "main/identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { USAGE_STATUS = 2, MEASUREMENT_BYTES = 48 };
-
-static fallible write_connection(struct arena *arena, const char *folder, const json_t *json)
-{
-    struct text path, text;
-    TRY(arena_printf(arena, &path, "%s/simulation.json", folder));
-    TRY(json_encode_text(arena, json, &text));
-    FILE *file = fopen(path.data, "wxe");
-    REQUIRE(file != NULL, UNAVAILABLE, "simulation.write");
-    bool written = fwrite(text.data, 1, text.size, file) == text.size;
-    written = fclose(file) == 0 && written;
-    REQUIRE(written, UNAVAILABLE, "simulation.write");
-    return OK;
-}
 
 static fallible make(const char *folder, const char *measurement_hex)
 {
@@ -40,9 +25,12 @@ static fallible make(const char *folder, const char *measurement_hex)
     TRY(decode_hex(&arena, text_of(measurement_hex), &measurement));
     REQUIRE(measurement.size == MEASUREMENT_BYTES, INVALID, "simulation.measurement");
     REQUIRE(mkdir(folder, 0700) == 0 || errno == EEXIST, UNAVAILABLE, "simulation.folder");
+    TRY(simulation_begin(folder));
     TRY(simulation_make(&world, folder, &pem, &pin));
     TRY(simulation_connection(buffer_text(&pem), &pin, measurement, &connection));
-    return write_connection(&arena, folder, connection);
+    struct text text;
+    TRY(json_encode_text(&arena, connection, &text));
+    return simulation_finish(folder, bytes_of_text(text));
 }
 
 int main(int count, char **arguments)

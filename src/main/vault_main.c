@@ -39,6 +39,18 @@ static int connect_authority(struct arena *arena, struct text folder, struct tex
     return result_is_ok(result) ? 0 : program_fail(program, result);
 }
 
+static int check(const struct world *world, struct arena *arena, struct text folder)
+{
+    struct vault_check found;
+    struct result result = vault_check(world, arena, folder, &found);
+    if (!result_is_ok(result)) {
+        return program_fail(program, result);
+    }
+    printf("%zu rows, %zu key versions, %zu releases: whole\n", found.row_count, found.version_count,
+           found.release_count);
+    return 0;
+}
+
 static int serve(const struct world *world, const struct program_call *call)
 {
     struct vault *vault;
@@ -84,6 +96,9 @@ int main(int count, char *arguments[])
     if (text_is(call.verb, "connect")) {
         return connect_authority(&arena, call.folder,
                                  program_argument(call.count, call.words, call.names.valued, 2));
+    }
+    if (text_is(call.verb, "check")) {
+        return check(&world, &arena, call.folder);
     }
     return serve(&world, &call);
 }

@@ -33,6 +33,7 @@ static sqlite3 *database_of(const struct queue *queue)
 struct statement {
     sqlite3_stmt *handle;
     int next;
+    bool is_unbound; /* a parameter could not be bound: it must not run */
 };
 
 static void statement_release(struct statement *statement)
@@ -55,6 +56,10 @@ static fallible store_failure(const struct queue *queue)
     REQUIRE(code != SQLITE_FULL && code != SQLITE_IOERR, UNAVAILABLE, "queue.store.disk");
     REQUIRE(code != SQLITE_CORRUPT && code != SQLITE_NOTADB, CORRUPT, "queue.store.damaged");
     REQUIRE(code != SQLITE_BUSY, UNAVAILABLE, "queue.store.busy");
+    REQUIRE(code != SQLITE_CANTOPEN, UNAVAILABLE, "queue.store.open");
+    /* No failure of the store: a parameter could not be bound. */
+    bool is_memory = code == SQLITE_NOMEM || code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE;
+    REQUIRE(!is_memory, NO_MEMORY, "queue.store.memory");
     return FAIL(INTERNAL, "queue.store");
 }
 
@@ -69,17 +74,24 @@ static fallible prepare(const struct queue *queue, const char *sql, struct state
 
 static void bind_text(struct statement *statement, const char *text)
 {
-    ASSERT(sqlite3_bind_text(statement->handle, statement->next++, text, -1, SQLITE_TRANSIENT) == SQLITE_OK);
+    int code = sqlite3_bind_text(statement->handle, statement->next++, text, -1, SQLITE_TRANSIENT);
+    statement->is_unbound = statement->is_unbound || code != SQLITE_OK;
 }
 
 static void bind_number(struct statement *statement, int64_t number)
 {
-    ASSERT(sqlite3_bind_int64(statement->handle, statement->next++, number) == SQLITE_OK);
+    int code = sqlite3_bind_int64(statement->handle, statement->next++, number);
+    statement->is_unbound = statement->is_unbound || code != SQLITE_OK;
+}
+
+static int step(struct statement *statement)
+{
+    return statement->is_unbound ? SQLITE_NOMEM : sqlite3_step(statement->handle);
 }
 
 static fallible run_to_end(const struct queue *queue, struct statement *statement)
 {
-    if (sqlite3_step(statement->handle) != SQLITE_DONE) {
+    if (step(statement) != SQLITE_DONE) {
         return store_failure(queue);
     }
     return OK;
@@ -125,7 +137,7 @@ static fallible check_version(const struct queue *queue)
 {
     scoped_statement statement = {0};
     TRY(prepare(queue, "PRAGMA user_version", &statement));
-    if (sqlite3_step(statement.handle) != SQLITE_ROW) {
+    if (step(&statement) != SQLITE_ROW) {
         return store_failure(queue);
     }
     int version = sqlite3_column_int(statement.handle, 0);
@@ -190,12 +202,15 @@ static fallible find(struct queue *queue, const char *run, struct queue_job *out
     scoped_statement statement = {0};
     TRY(prepare(queue, "SELECT " COLUMNS " FROM jobs WHERE run=?", &statement));
     bind_text(&statement, run);
-    int step = sqlite3_step(statement.handle);
-    REQUIRE(step != SQLITE_DONE, NOT_FOUND, "queue.run.unknown");
-    if (step != SQLITE_ROW) {
+    int code = step(&statement);
+    REQUIRE(code != SQLITE_DONE, NOT_FOUND, "queue.run.unknown");
+    if (code != SQLITE_ROW) {
         return store_failure(queue);
     }
-    *out = job_of_row(statement.handle);
+    struct queue_job job = job_of_row(statement.handle);
+    /* A text that there was no memory for reads as none. */
+    REQUIRE(sqlite3_errcode(database_of(queue)) != SQLITE_NOMEM, NO_MEMORY, "queue.store.memory");
+    *out = job;
     return OK;
 }
 
@@ -204,7 +219,7 @@ static fallible count(struct queue *queue, enum queue_state state, int64_t *out)
     scoped_statement statement = {0};
     TRY(prepare(queue, "SELECT COUNT(*) FROM jobs WHERE state=?", &statement));
     bind_number(&statement, state);
-    if (sqlite3_step(statement.handle) != SQLITE_ROW) {
+    if (step(&statement) != SQLITE_ROW) {
         return store_failure(queue);
     }
     *out = sqlite3_column_int64(statement.handle, 0);
@@ -273,12 +288,13 @@ fallible queue_list(struct queue *queue, const char *contract, size_t max, struc
     bind_text(&statement, contract);
     bind_number(&statement, (int64_t)max);
     size_t taken = 0;
-    int step = sqlite3_step(statement.handle);
-    while (step == SQLITE_ROW && taken < max) {
+    int code = step(&statement);
+    while (code == SQLITE_ROW && taken < max) {
         out[taken++] = job_of_row(statement.handle);
-        step = sqlite3_step(statement.handle);
+        REQUIRE(sqlite3_errcode(database_of(queue)) != SQLITE_NOMEM, NO_MEMORY, "queue.store.memory");
+        code = step(&statement);
     }
-    if (step != SQLITE_DONE && step != SQLITE_ROW) {
+    if (code != SQLITE_DONE && code != SQLITE_ROW) {
         return store_failure(queue);
     }
     *out_count = taken;
@@ -299,12 +315,13 @@ static fallible next_run(struct queue *queue, const struct queue_room *room, int
     bind_number(&statement, now_ms);
     bind_text(&statement, room->tee);
     bind_text(&statement, room->instance);
-    int step = sqlite3_step(statement.handle);
-    REQUIRE(step != SQLITE_DONE, NOT_FOUND, "queue.empty");
-    if (step != SQLITE_ROW) {
+    int code = step(&statement);
+    REQUIRE(code != SQLITE_DONE, NOT_FOUND, "queue.empty");
+    if (code != SQLITE_ROW) {
         return store_failure(queue);
     }
     column_text(statement.handle, 0, QUEUE_RUN_CHARS + 1, out_run);
+    REQUIRE(out_run[0] != '\0', NO_MEMORY, "queue.store.memory");
     return OK;
 }
 
@@ -466,6 +483,31 @@ fallible queue_counts(struct queue *queue, int64_t *out_queued, int64_t *out_run
     TRY(count(queue, QUEUE_RUNNING, out_running));
     *out_queued = queued;
     return OK;
+}
+
+static fallible expect_text(struct queue *queue, const char *sql, const char *want)
+{
+    scoped_statement statement = {0};
+    TRY(prepare(queue, sql, &statement));
+    if (step(&statement) != SQLITE_ROW) {
+        return store_failure(queue);
+    }
+    const unsigned char *text = sqlite3_column_text(statement.handle, 0);
+    REQUIRE(text != NULL, NO_MEMORY, "queue.store.memory");
+    REQUIRE(strcmp((const char *)text, want) == 0, CORRUPT, "queue.store.damaged");
+    return OK;
+}
+
+/* An open job has no end, a leased one has a room, and only an ended one has an end. */
+fallible queue_verify(struct queue *queue)
+{
+    LOCKED(queue);
+    TRY(expect_text(queue, "PRAGMA integrity_check(1)", "ok"));
+    return expect_text(queue,
+                       "SELECT COUNT(*) FROM jobs WHERE state NOT BETWEEN 1 AND 5 OR (state=2)!=(room!='')"
+                       " OR (state>2)!=(finished_ms>0) OR (state=2)!=(lease_until_ms>0)"
+                       " OR (state IN (4,5) AND reason='')",
+                       "0");
 }
 
 const char *queue_state_name(enum queue_state state)

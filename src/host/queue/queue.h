@@ -113,4 +113,8 @@ fallible queue_cancel(struct queue *queue, const char *contract, const char *rea
 
 fallible queue_counts(struct queue *queue, int64_t *out_queued, int64_t *out_running);
 
+/* Whether the store is whole: CORRUPT "queue.store.damaged" where SQLite finds it damaged or a row cannot be.
+ */
+fallible queue_verify(struct queue *queue);
+
 const char *queue_state_name(enum queue_state state);

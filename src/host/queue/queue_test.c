@@ -1,6 +1,7 @@
 #include "host/queue/queue.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,26 @@ static void strange_stores_are_refused(void **state)
     assert_why(queue_open(fixture->path, &settings, &other), RESULT_CORRUPT, "queue.store.damaged");
 }
 
+static void a_row_that_cannot_be_is_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const damages[] = {"state=9", "room='room-a'", "finished_ms=5", "lease_until_ms=5",
+                                          "state=5,finished_ms=5"};
+    add(&fixture->queue, "a", "alice", 1);
+    assert_ok(queue_verify(&fixture->queue));
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "UPDATE jobs SET %s", damages[i]);
+        assert_int_equal(sqlite3_exec(fixture->queue.database, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_why(queue_verify(&fixture->queue), RESULT_CORRUPT, "queue.store.damaged");
+        assert_int_equal(sqlite3_exec(fixture->queue.database,
+                                      "UPDATE jobs SET state=1,room='',finished_ms=0,lease_until_ms=0", NULL,
+                                      NULL, NULL),
+                         SQLITE_OK);
+        assert_ok(queue_verify(&fixture->queue));
+    }
+}
+
 #define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -361,6 +382,7 @@ int main(void)
         WITH_QUEUE(expired_and_revoked_requests_leave_the_queue),
         WITH_QUEUE(lists_are_newest_first_and_bounded),
         WITH_QUEUE(strange_stores_are_refused),
+        WITH_QUEUE(a_row_that_cannot_be_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

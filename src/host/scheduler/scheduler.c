@@ -94,13 +94,24 @@ static bool end_work(struct seat *seat)
     return was_overdue;
 }
 
+/* Its receipt is stored, and the queue could not be told: it is done, and must not be done again. */
+static bool is_reported(const struct link_host *host, const struct queue_job *job)
+{
+    struct storage_path receipt;
+    return result_is_ok(storage_path_receipt(text_of(job->run), &receipt)) &&
+           storage_has(host->storage, &receipt);
+}
+
 static fallible run_job(struct seat *seat, const struct queue_job *job)
 {
+    const struct link_host *host = seat->scheduler->host;
+    if (is_reported(host, job)) {
+        return queue_finish(host->queue, job->run, seat->id, QUEUE_DONE, "", now_ms(seat->scheduler));
+    }
     scoped_arena arena;
     arena_init(&arena, ARENA_BYTES);
     scoped_buffer dossier;
     buffer_init(&dossier, DOSSIER_BYTES_MAX);
-    const struct link_host *host = seat->scheduler->host;
     struct result result =
         dossier_build(&arena, host->storage, text_of(job->contract), text_of(job->run), &dossier);
     if (!result_is_ok(result)) {
@@ -118,7 +129,10 @@ static void give_back(struct seat *seat, const struct queue_job *job, const char
     if (atomic_load(&seat->scheduler->is_ending)) {
         return;
     }
-    struct result result = queue_return(host->queue, job->run, seat->id, reason, now_ms(seat->scheduler));
+    struct result result =
+        is_reported(host, job)
+            ? queue_finish(host->queue, job->run, seat->id, QUEUE_DONE, "", now_ms(seat->scheduler))
+            : queue_return(host->queue, job->run, seat->id, reason, now_ms(seat->scheduler));
     event_job_returned(host->log, text_of(job->run), text_of(seat->id), reason, job->attempts, result.why);
     scheduler_wake(seat->scheduler);
 }

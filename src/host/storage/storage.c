@@ -286,6 +286,15 @@ static fallible write_object(struct storage *storage, const struct storage_path 
     return storage_sync(storage, folder);
 }
 
+/* What is there may be there since a put that could not flush its folder. */
+static fallible sync_parent(const struct storage *storage, const struct storage_path *path)
+{
+    scoped_file folder = -1;
+    const char *leaf;
+    TRY(storage_parent(storage, path, &folder, &leaf));
+    return storage_sync(storage, folder);
+}
+
 static fallible put(struct storage *storage, const struct storage_path *path, struct bytes content,
                     enum storage_writing writing, bool *out_is_new)
 {
@@ -293,7 +302,7 @@ static fallible put(struct storage *storage, const struct storage_path *path, st
     struct result compared = compare(storage, path, content, &present_size);
     if (result_is_ok(compared)) {
         *out_is_new = false;
-        return OK;
+        return sync_parent(storage, path);
     }
     bool may_write =
         compared.code == RESULT_NOT_FOUND || (writing == STORAGE_REPLACE && compared.code == RESULT_CONFLICT);

@@ -236,6 +236,21 @@ static void a_failing_disk_leaves_what_was_there(void **state)
     assert_content(storage, &fixture->contract, "second");
 }
 
+static void what_may_not_last_is_not_called_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct storage *storage = &fixture->storage;
+    struct bytes content = bytes_of_text(TEXT("first"));
+    bool is_new;
+    assert_ok(storage_put(storage, &fixture->contract, content, STORAGE_ONCE, &is_new));
+    fixture->disk = (struct weak_disk){.octets_left = SIZE_MAX, .piece = 7, .sync_number = EIO};
+    assert_why(storage_put(storage, &fixture->contract, content, STORAGE_ONCE, &is_new), RESULT_UNAVAILABLE,
+               "storage.disk.write");
+    fixture->disk = (struct weak_disk){.octets_left = SIZE_MAX, .piece = 7};
+    assert_ok(storage_put(storage, &fixture->contract, content, STORAGE_ONCE, &is_new));
+    assert_false(is_new);
+}
+
 static fallible count_names(void *self, const char *name)
 {
     (void)name;
@@ -410,6 +425,7 @@ int main(void)
         WITH_STORAGE(an_object_is_written_once_or_replaced),
         WITH_STORAGE(ranges_are_exact),
         WITH_STORAGE(a_failing_disk_leaves_what_was_there),
+        WITH_STORAGE(what_may_not_last_is_not_called_there),
         WITH_STORAGE(the_total_is_bounded_and_found_again),
         WITH_STORAGE(an_upload_is_resumed),
         WITH_STORAGE(a_complete_object_does_not_change),

@@ -89,26 +89,34 @@ static fallible hash_source(const struct source *source, struct digest *out)
 
 /* ---- The folder, new or of an interrupted sealing. ---- */
 
+/* Parts before the plan: the order makes sure that no state survives its key. */
+static fallible forget_states(const struct folder *folder)
+{
+    for (uint64_t i = 0;; i++) {
+        char name[FOLDER_NAME_BYTES];
+        folder_part_name(i, "state", name);
+        if (!folder_has(folder, name)) {
+            break;
+        }
+        TRY(folder_remove(folder, name));
+    }
+    return folder_remove(folder, SEAL_STATE_FILE);
+}
+
 static fallible open_folder(struct sealing *sealing)
 {
     TRY(folder_open(sealing->options->folder, true, &sealing->folder));
-    REQUIRE(!folder_has(&sealing->folder, DATASET_MANIFEST_FILE), CONFLICT, "dataset.folder.sealed");
+    if (folder_has(&sealing->folder, DATASET_MANIFEST_FILE)) {
+        TRY(forget_states(&sealing->folder)); /* of a sealing that was interrupted after its last step */
+        return FAIL(CONFLICT, "dataset.folder.sealed");
+    }
     return folder_make(&sealing->folder, "parts");
 }
 
 static fallible begin_anew(struct sealing *sealing, const struct seal_plan *plan)
 {
     const struct dataset_seal_options *options = sealing->options;
-    /* Without its state a part is sealed again; the order makes sure that no state survives its key. */
-    for (uint64_t i = 0;; i++) {
-        char name[FOLDER_NAME_BYTES];
-        folder_part_name(i, "state", name);
-        if (!folder_has(&sealing->folder, name)) {
-            break;
-        }
-        TRY(folder_remove(&sealing->folder, name));
-    }
-    TRY(folder_remove(&sealing->folder, SEAL_STATE_FILE));
+    TRY(forget_states(&sealing->folder)); /* without its state a part is sealed again */
     TRY(data_key_make(options->world, &sealing->folder, options->dataset, options->version,
                       options->storage_key, &sealing->data_key));
     return seal_state_begin(&sealing->state, plan);

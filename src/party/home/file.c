@@ -33,6 +33,8 @@ static struct result failure_of(int error, const char *path)
     case ENOSPC:
     case EDQUOT:
         return FAIL_AT(UNAVAILABLE, "file.no_space", path);
+    case EIO:
+        return FAIL_AT(UNAVAILABLE, "file.device", path);
     case EISDIR:
         return FAIL_AT(INVALID, "file.is_a_folder", path);
     default:
@@ -121,18 +123,18 @@ static fallible write_all(int file, struct bytes bytes, const char *path)
     return OK;
 }
 
-static void sync_folder_of(const char *path)
+/* A name that a crash may take back is not written. */
+static fallible sync_folder_of(const char *path)
 {
     scoped_arena arena;
     arena_init(&arena, 16384);
     const char *folder;
-    if (!result_is_ok(file_folder_of(&arena, path, &folder))) {
-        return;
-    }
+    TRY(file_folder_of(&arena, path, &folder));
     scoped_file file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)!fsync(file);
+    if (file < 0 || fsync(file) != 0) {
+        return failure_of(errno, path);
     }
+    return OK;
 }
 
 fallible file_write(const char *path, struct bytes bytes, enum file_mode mode)
@@ -157,8 +159,7 @@ fallible file_write(const char *path, struct bytes bytes, enum file_mode mode)
         unlink(beside);
         return result;
     }
-    sync_folder_of(path);
-    return OK;
+    return sync_folder_of(path);
 }
 
 fallible file_remove(const char *path)
@@ -168,7 +169,10 @@ fallible file_remove(const char *path)
 
 fallible file_rename(const char *from, const char *to)
 {
-    return rename(from, to) == 0 ? OK : failure_of(errno, to);
+    if (rename(from, to) != 0) {
+        return failure_of(errno, to);
+    }
+    return sync_folder_of(to);
 }
 
 fallible file_make_folder(const char *path)

@@ -167,24 +167,47 @@ static bool has_become(int reading)
     return size == 0;
 }
 
-fallible process_start_daemon(const char *const words[], const char *log_path, pid_t *out)
+/* The child waits until its process id is kept: one that nobody could find again never runs. */
+static _Noreturn void become_daemon(const char *const words[], const char *log_path, int going, int failing)
+{
+    char go;
+    ssize_t size;
+    while ((size = read(going, &go, 1)) < 0 && errno == EINTR) {
+    }
+    if (size == 1) {
+        detach(log_path);
+        execv(words[0], (char *const *)words);
+        (void)!write(failing, "x", 1);
+    }
+    _exit(CANNOT_RUN_STATUS);
+}
+
+fallible process_start_daemon(const char *const words[], const char *log_path,
+                              fallible (*keep)(void *self, pid_t pid), void *self, pid_t *out)
 {
     int ends[2];
+    int gate[2];
     TRY(check_program(words[0]));
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0, UNAVAILABLE, "process.pipe");
     scoped_descriptor reading = ends[0];
     scoped_descriptor writing = ends[1];
+    REQUIRE(pipe2(gate, O_CLOEXEC) == 0, UNAVAILABLE, "process.pipe");
+    scoped_descriptor going = gate[0];
+    scoped_descriptor opening = gate[1];
     pid_t pid = fork();
     REQUIRE(pid >= 0, UNAVAILABLE, "process.fork");
     if (pid == 0) {
-        detach(log_path);
-        execv(words[0], (char *const *)words);
-        (void)!write(writing, "x", 1);
-        _exit(CANNOT_RUN_STATUS);
+        close_descriptor(&opening);
+        become_daemon(words, log_path, going, writing);
     }
     close_descriptor(&writing);
-    if (!has_become(reading)) {
+    struct result kept = keep(self, pid);
+    bool is_open = result_is_ok(kept) && write(opening, "g", 1) == 1;
+    close_descriptor(&opening);
+    bool has_started = is_open && has_become(reading);
+    if (!has_started) {
         wait_for(pid);
+        TRY(kept);
         return FAIL_AT(UNAVAILABLE, "process.missing", words[0]);
     }
     *out = pid;

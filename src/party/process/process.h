@@ -27,8 +27,10 @@ fallible process_start(const char *const words[], struct process *out);
 void process_close(struct process *process);
 #define scoped_process defer(process_close) struct process
 
-/* Starts a daemon whose output is appended to `log_path`. */
-fallible process_start_daemon(const char *const words[], const char *log_path, pid_t *out);
+/* Starts a daemon whose output is appended to `log_path`. `keep` writes its number down before it runs: where
+ * that fails, or we die, it never does. */
+fallible process_start_daemon(const char *const words[], const char *log_path,
+                              fallible (*keep)(void *self, pid_t pid), void *self, pid_t *out);
 /* True while the process lives and its program is `program` (a number may be used again by another). */
 bool process_is_alive(pid_t pid, const char *program);
 /* SIGTERM, and SIGKILL after PROCESS_STOP_MS; waits for the end. */

@@ -125,7 +125,7 @@ static fallible make_attest(const struct stack *stack)
     const char *folder;
     const char *simulation;
     const char *url;
-    TRY(is_made(stack, "attest/authority.json", &made));
+    TRY(is_made(stack, "attest/attest.json", &made));
     if (made) {
         return OK;
     }
@@ -153,7 +153,7 @@ static fallible make_vault(const struct stack *stack, const char *party)
     const char *program;
     const char *folder;
     const char *url;
-    TRY(is_made(stack, arena_where(stack->arena, "vault-%s/vault.json", party), &made));
+    TRY(is_made(stack, arena_where(stack->arena, "vault-%s/config.json", party), &made));
     TRY(program_path(stack, "truce-vault", &program));
     TRY(path_in(stack, arena_where(stack->arena, "vault-%s", party), &folder));
     if (!made) {
@@ -223,6 +223,18 @@ static fallible wait_ready(const struct stack *stack, const struct stack_service
     return FAIL_AT(TIMEOUT, "stack.service.not_ready", log_path);
 }
 
+struct pid_file {
+    struct arena *arena;
+    const char *path;
+};
+
+static fallible keep_pid(void *self, pid_t pid)
+{
+    const struct pid_file *file = self;
+    const char *line = arena_where(file->arena, "%ld\n", (long)pid);
+    return file_write(file->path, bytes_of_text(text_of(line)), FILE_PRIVATE);
+}
+
 static fallible start(const struct stack *stack, const struct stack_service *service)
 {
     const char *log_path;
@@ -242,9 +254,8 @@ static fallible start(const struct stack *stack, const struct stack_service *ser
     const char *const room_words[] = {service->program, "serve",     service->folder,
                                       "--host",         host_socket, NULL};
     const char *const words[] = {service->program, "serve", service->folder, "--port-file", port_path, NULL};
-    TRY(process_start_daemon(is_room ? room_words : words, log_path, &pid));
-    const char *line = arena_where(stack->arena, "%ld\n", (long)pid);
-    TRY(file_write(pid_file, bytes_of_text(text_of(line)), FILE_PRIVATE));
+    struct pid_file kept = {stack->arena, pid_file};
+    TRY(process_start_daemon(is_room ? room_words : words, log_path, keep_pid, &kept, &pid));
     TRY(wait_ready(stack, service, pid, is_room ? NULL : port_path, log_path));
     screen_note(stack->screen, "%s is ready%s%s", service->name, service->url[0] != '\0' ? " at " : "",
                 service->url);
@@ -344,6 +355,19 @@ fallible stack_services(const struct stack *stack, struct stack_service out[STAC
     TRY(add_service(stack, "host", "truce-host", "host.json", "host", out, &count));
     TRY(add_service(stack, "room", "truce-room-sim", "simulation.json", NULL, out, &count));
     *out_count = count;
+    return OK;
+}
+
+fallible stack_start_room(const struct stack *stack)
+{
+    struct stack_service services[STACK_SERVICES_MAX];
+    size_t count;
+    TRY(stack_services(stack, services, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(services[i].name, "room") == 0) {
+            TRY(start(stack, &services[i]));
+        }
+    }
     return OK;
 }
 

@@ -28,6 +28,8 @@ fallible stack_open(struct arena *arena, const struct world *world, const struct
 
 /* Makes what is missing for these parties and starts what does not run. What runs is left alone. */
 fallible stack_up(const struct stack *stack, const char *const parties[], size_t party_count);
+/* Starts the room where it has ended: one that was leaving while its host came back. */
+fallible stack_start_room(const struct stack *stack);
 /* Stops everything and waits. What is stored stays. */
 fallible stack_down(const struct stack *stack, size_t *out_stopped);
 

@@ -63,6 +63,9 @@ static const struct setting_command host_commands[] = {
      "Serves the API until SIGINT or SIGTERM; rooms connect to DIR/room.sock. Prints one line `listening "
      "URL`\n"
      "when it is ready."},
+    {"check", "DIR",
+     "With no host running: judges the queue, every job against its objects, every document against its name\n"
+     "and every part against its manifest, and says what it found."},
     {0},
 };
 
@@ -123,6 +126,9 @@ static const struct setting_command vault_commands[] = {
      "of\n"
      "a changed one when it starts again."},
     {"serve", "DIR", "Serves until SIGINT or SIGTERM. Prints one line `listening URL` when it is ready."},
+    {"check", "DIR",
+     "With no vault running: judges its store, every row, key and record of a release, and says what it "
+     "found."},
     {0},
 };
 

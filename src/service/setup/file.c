@@ -119,6 +119,14 @@ fallible file_write_secret(struct text path, const struct secret *content)
     return file_write(path, secret_view(content));
 }
 
+fallible file_remove(struct text path)
+{
+    char name[PATH_BYTES_MAX + 1];
+    TRY(path_text(path, name));
+    REQUIRE(unlink(name) == 0 || errno == ENOENT, UNAVAILABLE, "setup.file.remove");
+    return flush_folder(name);
+}
+
 static fallible open_file(struct text path, int *out, size_t *out_size, mode_t *out_mode)
 {
     char name[PATH_BYTES_MAX + 1];

@@ -23,6 +23,9 @@ fallible file_write(struct text path, struct bytes content);
 fallible file_write_json(struct text path, const json_t *value);
 fallible file_write_secret(struct text path, const struct secret *content);
 
+/* One that is not there is fine. */
+fallible file_remove(struct text path);
+
 /* NOT_FOUND "setup.file.missing", LIMIT "setup.file.too_large" beyond SETUP_FILE_BYTES_MAX. */
 fallible file_read(struct arena *arena, struct text path, struct bytes *out);
 fallible file_read_json(struct arena *arena, struct text path, json_t **out);

@@ -85,8 +85,8 @@ static fallible check_master_key(struct state *state)
 {
     scoped_state_transaction transaction = {0};
     TRY(state_begin(state, &transaction));
-    scoped_json *mark = NULL;
-    struct result result = state_get_json(&transaction, "state", TEXT("mark"), &mark);
+    scoped_secret mark = {0};
+    struct result result = state_get(&transaction, "state", TEXT("mark"), &mark);
     REQUIRE(result.code != RESULT_CORRUPT, CORRUPT, "state.master_key");
     if (result.code != RESULT_NOT_FOUND) {
         return result;
@@ -221,8 +221,11 @@ fallible state_get(struct state_transaction *transaction, const char *table, str
     struct bytes associated;
     TRY(associated_data(&arena, table, name, sqlite3_column_int64(statement, 0), &associated));
     struct bytes sealed = {sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1)};
-    REQUIRE(result_is_ok(box_open(&state->master_key, associated, sealed, out)), CORRUPT, "state.row.sealed");
-    return OK;
+    REQUIRE(sealed.data != NULL || sqlite3_errcode(state->database) != SQLITE_NOMEM, NO_MEMORY,
+            "state.memory");
+    struct result opened = box_open(&state->master_key, associated, sealed, out);
+    REQUIRE(opened.code != RESULT_UNTRUSTED, CORRUPT, "state.row.sealed");
+    return opened;
 }
 
 fallible state_get_json(struct state_transaction *transaction, const char *table, struct text name,
@@ -230,8 +233,9 @@ fallible state_get_json(struct state_transaction *transaction, const char *table
 {
     scoped_secret value = {0};
     TRY(state_get(transaction, table, name, &value));
-    REQUIRE(result_is_ok(json_decode(secret_view(&value), out)), CORRUPT, "state.row.json");
-    return OK;
+    struct result decoded = json_decode(secret_view(&value), out);
+    REQUIRE(decoded.code != RESULT_INVALID, CORRUPT, "state.row.json");
+    return decoded;
 }
 
 static fallible write_row(struct state *state, const char *table, struct text name, int64_t version,
@@ -321,6 +325,7 @@ fallible state_list(struct state_transaction *transaction, struct arena *arena, 
     while (count < max && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         struct text name = {(const char *)sqlite3_column_text(statement, 0),
                             (size_t)sqlite3_column_bytes(statement, 0)};
+        REQUIRE(name.data != NULL, NO_MEMORY, "state.memory");
         if (!text_starts_with(name, prefix)) {
             code = SQLITE_DONE;
             break;
@@ -332,5 +337,52 @@ fallible state_list(struct state_transaction *transaction, struct arena *arena, 
         return failure_of(code);
     }
     *out_count = count;
+    return OK;
+}
+
+static fallible verify_file(struct state *state)
+{
+    scoped_statement *statement = NULL;
+    int code = sqlite3_prepare_v2(state->database, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+    }
+    if (code != SQLITE_ROW) {
+        return failure_of(code);
+    }
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    REQUIRE(text != NULL, NO_MEMORY, "state.memory");
+    REQUIRE(strcmp(text, "ok") == 0, CORRUPT, "state.file");
+    return OK;
+}
+
+fallible state_verify(struct state_transaction *transaction, struct arena *arena, size_t *out_rows)
+{
+    struct state *state = transaction->state;
+    TRY(verify_file(state));
+    scoped_statement *statement = NULL;
+    int code = sqlite3_prepare_v2(state->database, "SELECT area, name FROM row ORDER BY area, name", -1,
+                                  &statement, NULL);
+    size_t rows = 0;
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(statement);
+        if (code != SQLITE_ROW) {
+            break;
+        }
+        const char *area = (const char *)sqlite3_column_text(statement, 0);
+        const char *name = (const char *)sqlite3_column_text(statement, 1);
+        REQUIRE(area != NULL && name != NULL, NO_MEMORY, "state.memory");
+        scoped_secret value = {0};
+        struct result result = state_get(transaction, area, text_of(name), &value);
+        if (!result_is_ok(result)) {
+            result.where = arena_where(arena, "%s/%s", area, name);
+            return result;
+        }
+        rows++;
+    }
+    if (code != SQLITE_DONE) {
+        return failure_of(code);
+    }
+    *out_rows = rows;
     return OK;
 }

@@ -57,3 +57,7 @@ fallible state_remove(struct state_transaction *transaction, const char *table, 
  * octets, at most `max`. */
 fallible state_list(struct state_transaction *transaction, struct arena *arena, const char *table,
                     struct text prefix, struct text after, size_t max, struct text out[], size_t *out_count);
+
+/* Whether the file is whole and every row opens under the master key: CORRUPT "state.file",
+ * "state.row.sealed" with the row's name in `where`. `*out_rows` counts them. */
+fallible state_verify(struct state_transaction *transaction, struct arena *arena, size_t *out_rows);

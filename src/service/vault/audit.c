@@ -107,6 +107,18 @@ static void say(struct vault *vault, const struct http_request *request, const s
     }
 }
 
+/* write(2) may take less than it was given. */
+static void write_line(struct vault_audit *audit, struct bytes line)
+{
+    while (line.size > 0) {
+        ssize_t written = write(audit->file, line.data, line.size);
+        if (written <= 0) {
+            return;
+        }
+        line = bytes_slice(line, (size_t)written, line.size);
+    }
+}
+
 /* A call that cannot be logged was answered already; the record that matters for releases is the release log,
  * which comes first. */
 void vault_audit_done(void *self, const struct http_request *request, const struct http_reply *reply,
@@ -120,7 +132,6 @@ void vault_audit_done(void *self, const struct http_request *request, const stru
         return;
     }
     ASSERT(pthread_mutex_lock(&vault->audit.turn) == 0);
-    ssize_t written = write(vault->audit.file, line.data, line.size);
-    (void)written;
+    write_line(&vault->audit, buffer_view(&line));
     pthread_mutex_unlock(&vault->audit.turn);
 }

@@ -108,6 +108,32 @@ static fallible make_certificates(struct init *init)
     return OK;
 }
 
+/* While a vault is being made its folder holds this file: what an interrupted init left may be made anew. */
+static const char unfinished_file[] = "init.unfinished";
+
+static fallible remove_file(struct init *init, const char *name)
+{
+    struct text path;
+    TRY(path_join(&init->arena, init->folder, name, &path));
+    return file_remove(path);
+}
+
+static fallible begin(struct init *init)
+{
+    static const char *const left[] = {"master.key", "state.db", "state.db-wal", "state.db-shm"};
+    struct text path;
+    TRY(folder_is_unused(&init->arena, init->folder, "config.json"));
+    TRY(path_join(&init->arena, init->folder, unfinished_file, &path));
+    if (result_is_ok(folder_is_unused(&init->arena, init->folder, unfinished_file))) {
+        TRY(folder_is_unused(&init->arena, init->folder, "master.key"));
+        return file_write(path, (struct bytes){0});
+    }
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        TRY(remove_file(init, left[i]));
+    }
+    return OK;
+}
+
 fallible vault_init(const struct world *world, const struct vault_init_options *options)
 {
     defer(init_release) struct init init = {.world = world,
@@ -122,14 +148,14 @@ fallible vault_init(const struct world *world, const struct vault_init_options *
     init.url = address.url;
     init.listen = address.listen;
     TRY(folder_create(init.folder));
-    TRY(folder_is_unused(&init.arena, init.folder, "config.json"));
-    TRY(folder_is_unused(&init.arena, init.folder, "master.key"));
+    TRY(begin(&init));
     TRY(program_uuid(world, &init.arena, &init.tenant));
     TRY(path_join(&init.arena, init.folder, "authorities", &authorities));
     TRY(folder_create(authorities));
     TRY(make_certificates(&init));
     TRY(make_state(&init));
-    return write_config(&init); /* last: a folder without it is not a vault */
+    TRY(write_config(&init)); /* a folder without it is not a vault */
+    return remove_file(&init, unfinished_file);
 }
 
 fallible vault_connect(struct arena *arena, struct text folder, struct text authority_file)

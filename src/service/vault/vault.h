@@ -51,3 +51,15 @@ void vault_close(struct vault *vault);
 
 struct text vault_url(const struct vault *vault);
 uint16_t vault_port(const struct vault *vault);
+
+struct vault_check {
+    size_t row_count;
+    size_t version_count;
+    size_t release_count;
+};
+
+/* Whether what the folder keeps fits together: the file is whole, every row opens under the master key, every
+ * key version has its material, releases are numbered without a gap. For operators after a crash, with no
+ * vault running. CORRUPT with the row in `where`, which is in `arena`. */
+fallible vault_check(const struct world *world, struct arena *arena, struct text folder,
+                     struct vault_check *out);

@@ -4,11 +4,16 @@
 #include "crypto/adapter.h"
 #include "crypto/secret.h"
 
+/* The calls of OpenSSL that hash without allocating: a digest never fails, not even without memory. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/sha.h>
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct hasher), "a hasher holds OpenSSL's state");
 
 enum { HKDF_SIZE_MAX = 255 * DIGEST_BYTES, HKDF_INFO_MAX = 1024 };
 
@@ -21,14 +26,18 @@ void error_queue_clear(const int *unused)
 struct digest digest_of(struct bytes bytes)
 {
     struct digest digest;
-    ASSERT(EVP_Digest(bytes.data, bytes.size, digest.octets, NULL, EVP_sha256(), NULL) == 1);
+    SHA256_CTX state;
+    ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, bytes.data, bytes.size) == 1 &&
+           SHA256_Final(digest.octets, &state) == 1);
     return digest;
 }
 
 struct digest384 digest384_of(struct bytes bytes)
 {
     struct digest384 digest;
-    ASSERT(EVP_Digest(bytes.data, bytes.size, digest.octets, NULL, EVP_sha384(), NULL) == 1);
+    SHA512_CTX state;
+    ASSERT(SHA384_Init(&state) == 1 && SHA384_Update(&state, bytes.data, bytes.size) == 1 &&
+           SHA384_Final(digest.octets, &state) == 1);
     return digest;
 }
 
@@ -68,34 +77,28 @@ fallible digest_from_text(struct text untrusted_text, struct digest *out)
 
 fallible hasher_init(struct hasher *hasher)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    REQUIRE(context != NULL, NO_MEMORY, "digest.hasher");
-    if (EVP_DigestInit_ex2(context, EVP_sha256(), NULL) != 1) {
-        EVP_MD_CTX_free(context);
-        return FAIL(INTERNAL, "digest.hasher");
-    }
-    hasher->context = context;
+    REQUIRE(SHA256_Init((SHA256_CTX *)hasher->state) == 1, INTERNAL, "digest.hasher");
     return OK;
 }
 
 fallible hasher_add(struct hasher *hasher, struct bytes bytes)
 {
-    REQUIRE(EVP_DigestUpdate(hasher->context, bytes.data, bytes.size) == 1, INTERNAL, "digest.hasher");
+    REQUIRE(SHA256_Update((SHA256_CTX *)hasher->state, bytes.data, bytes.size) == 1, INTERNAL,
+            "digest.hasher");
     return OK;
 }
 
 fallible hasher_finish(struct hasher *hasher, struct digest *out)
 {
     struct digest digest;
-    REQUIRE(EVP_DigestFinal_ex(hasher->context, digest.octets, NULL) == 1, INTERNAL, "digest.hasher");
+    REQUIRE(SHA256_Final(digest.octets, (SHA256_CTX *)hasher->state) == 1, INTERNAL, "digest.hasher");
     *out = digest;
     return OK;
 }
 
 void hasher_release(struct hasher *hasher)
 {
-    EVP_MD_CTX_free(hasher->context);
-    hasher->context = NULL;
+    wipe(hasher, sizeof *hasher);
 }
 
 fallible digest_hmac(const struct secret *key, struct bytes bytes, struct digest *out)
@@ -132,9 +135,6 @@ static fallible derive(const char *name, const char *salt_name, struct bytes sal
         OSSL_PARAM_construct_octet_string(salt_name, (void *)(uintptr_t)salt_data, salt.size),
         OSSL_PARAM_construct_end(),
     };
-    if (salt_name == NULL) {
-        parameters[3] = OSSL_PARAM_construct_end();
-    }
     scoped_secret secret = {0};
     struct result result = secret_new(size, &secret);
     if (result_is_ok(result) && EVP_KDF_derive(context, secret.data, size, parameters) != 1) {
@@ -160,6 +160,16 @@ fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info,
                            struct secret *out)
 {
     REQUIRE(shared->size > 0, INVALID, "digest.concat_kdf.key");
-    REQUIRE(size > 0 && size <= HKDF_SIZE_MAX, LIMIT, "digest.concat_kdf.size");
-    return derive("SSKDF", NULL, (struct bytes){0}, shared, other_info, size, out);
+    REQUIRE(size > 0 && size <= DIGEST_BYTES, LIMIT, "digest.concat_kdf.size");
+    static const uint8_t counter[] = {0, 0, 0, 1};
+    scoped_hasher hasher;
+    struct digest made;
+    TRY(hasher_init(&hasher));
+    TRY(hasher_add(&hasher, BYTES_OF(counter)));
+    TRY(hasher_add(&hasher, secret_view(shared)));
+    TRY(hasher_add(&hasher, other_info));
+    TRY(hasher_finish(&hasher, &made));
+    struct result result = secret_from((struct bytes){made.octets, size}, out);
+    wipe(&made, sizeof made);
+    return result;
 }

@@ -18,8 +18,10 @@ static inline struct bytes digest_view(const struct digest *digest)
     return (struct bytes){digest->octets, DIGEST_BYTES};
 }
 
-/* SHA-256 and SHA-384 (FIPS 180-4) of one view. Never fail: our OpenSSL has them or we stop. */
+/* SHA-256 and SHA-384 (FIPS 180-4) of one view, or of two one after the other. Never fail, and allocate
+ * nothing. */
 struct digest digest_of(struct bytes bytes);
+struct digest digest_of_two(struct bytes first, struct bytes second);
 struct digest384 digest384_of(struct bytes bytes);
 
 /* In time independent of the values. */
@@ -33,9 +35,9 @@ fallible digest_from_text(struct text untrusted_text, struct digest *out);
  */
 json_t *digest_to_json(const struct digest *digest);
 
-/* SHA-256 of a sequence of views. `hasher_finish` may be called once. */
+/* SHA-256 of a sequence of views, without allocating. `hasher_finish` may be called once. */
 struct hasher {
-    void *context;
+    uint64_t state[16];
 };
 fallible hasher_init(struct hasher *hasher);
 fallible hasher_add(struct hasher *hasher, struct bytes bytes);
@@ -52,7 +54,8 @@ fallible digest_hmac(const struct secret *key, struct bytes bytes, struct digest
 fallible digest_hkdf(const struct secret *key, struct bytes salt, struct bytes info, size_t size,
                      struct secret *out);
 
-/* The one-step key derivation of NIST SP 800-56C with SHA-256, which RFC 7518 §4.6.2 calls Concat KDF. */
+/* The one-step key derivation of NIST SP 800-56C with SHA-256, which RFC 7518 §4.6.2 calls Concat KDF: one
+ * round, so at most 32 octets (LIMIT "digest.concat_kdf.size"). */
 fallible digest_concat_kdf(const struct secret *shared, struct bytes other_info, size_t size,
                            struct secret *out);
 

@@ -5,10 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static const int64_t life_seconds = INT64_C(20) * 365 * 86400;
 static const int64_t early_seconds = 86400; /* clocks differ */
+
+static const char connection_file[] = "simulation.json";
+static const char partial_file[] = "simulation.json.partial";
 
 static void close_file(const int *file)
 {
@@ -28,10 +32,54 @@ static fallible write_new(const char *folder, const char *name, mode_t mode, str
     REQUIRE(file >= 0, UNAVAILABLE, "simulation.write");
     while (octets.size > 0) {
         ssize_t written = write(file, octets.data, octets.size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
         REQUIRE(written > 0, UNAVAILABLE, "simulation.write");
         octets = bytes_slice(octets, (size_t)written, octets.size);
     }
     REQUIRE(fsync(file) == 0, UNAVAILABLE, "simulation.write");
+    return OK;
+}
+
+static fallible path_in(struct arena *arena, const char *folder, const char *name, const char **out)
+{
+    struct text path;
+    TRY(arena_printf(arena, &path, "%s/%s", folder, name));
+    *out = path.data;
+    return OK;
+}
+
+fallible simulation_begin(const char *folder)
+{
+    static const char *const left[] = {SIMULATION_CHIP_KEY, SIMULATION_CHIP_DER, SIMULATION_ROOT_DER,
+                                       partial_file};
+    scoped_arena arena;
+    arena_init(&arena, 16384);
+    const char *path;
+    TRY(path_in(&arena, folder, connection_file, &path));
+    if (access(path, F_OK) == 0) {
+        return OK;
+    }
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        TRY(path_in(&arena, folder, left[i], &path));
+        REQUIRE(unlink(path) == 0 || errno == ENOENT, UNAVAILABLE, "simulation.write");
+    }
+    return OK;
+}
+
+fallible simulation_finish(const char *folder, struct bytes connection)
+{
+    scoped_arena arena;
+    arena_init(&arena, 16384);
+    const char *from;
+    const char *to;
+    TRY(path_in(&arena, folder, partial_file, &from));
+    TRY(path_in(&arena, folder, connection_file, &to));
+    TRY(write_new(folder, partial_file, 0600, connection));
+    REQUIRE(rename(from, to) == 0, UNAVAILABLE, "simulation.write");
+    defer(close_file) int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(directory >= 0 && fsync(directory) == 0, UNAVAILABLE, "simulation.write");
     return OK;
 }
 

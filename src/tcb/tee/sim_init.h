@@ -17,6 +17,11 @@
 fallible simulation_make(const struct world *world, const char *folder, struct buffer *out_root_pem,
                          struct digest *out_pin);
 
+/* Writes simulation.json whole or not at all: it comes last, and a folder without it holds no simulation. */
+fallible simulation_finish(const char *folder, struct bytes connection);
+/* Removes what an interrupted making left behind; nothing where there is a simulation.json. */
+fallible simulation_begin(const char *folder);
+
 /* simulation.json: {"type":"connection/simulation/1","root":PEM,"pin":digest,"measurement":hex}. */
 fallible simulation_connection(struct text root_pem, const struct digest *pin, struct bytes measurement,
                                json_t **out);

@@ -48,6 +48,16 @@ static void make_simulation(struct fixture *fixture)
     assert_true(text_starts_with(buffer_text(&pem), TEXT("-----BEGIN CERTIFICATE-----")));
     assert_why(simulation_make(&fixture->world, fixture->folder, &pem, &fixture->pin), CONFLICT,
                "simulation.exists");
+    /* What was interrupted may be made anew, what is finished may not. */
+    assert_ok(simulation_begin(fixture->folder));
+    assert_ok(simulation_make(&fixture->world, fixture->folder, &pem, &fixture->pin));
+    assert_ok(simulation_finish(fixture->folder, bytes_of_text(TEXT("{}"))));
+    assert_ok(simulation_begin(fixture->folder));
+    assert_why(simulation_make(&fixture->world, fixture->folder, &pem, &fixture->pin), CONFLICT,
+               "simulation.exists");
+    char path[256];
+    snprintf(path, sizeof path, "%s/simulation.json", fixture->folder);
+    assert_int_equal(unlink(path), 0);
 }
 
 static void read_chip_key(struct fixture *fixture)
