@@ -22,7 +22,7 @@ static bool is_allowed(const json_t *expression, bool is_sum)
         return ast_is_aggregate(expression) || strstr(is_sum ? of_sum : of_count, name) != NULL;
     }
     if (ast_is(expression, "class", "CAST")) { /* it may round, so not of arithmetic */
-        return ast_is_column(child) || !ast_has_column(child) ||
+        return ast_is_column(child) || ast_is(child, "class", "CONSTANT") ||
                (!is_sum && ast_is(child, "class", "FUNCTION"));
     }
     if (ast_is(expression, "class", "CASE")) {

@@ -94,6 +94,7 @@ static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
                           "final SELECT only",
                           ast_member(item, "function_name"));
     }
+    return thresholds ? vet_measure(vet, item) : OK;
 }
 
 static fallible core_shape(struct vet *vet, json_t *node)
