@@ -1,6 +1,6 @@
 """Hostile SQL: what the vetter must refuse, what it may let through because it tells nothing, and what must come to an end.
 
-The statements are data: test/corpus-sql/refused.json and hostile.json (a code each, or `null` with a reason where a statement
+The statements are data: test/corpus-sql/hostile.json (refused.json is vet_test.c's) (a code each, or `null` with a reason where a statement
 looks worse than it is, or `ends` where only the limit stops it), and run.json: statements that pass, run over data of which the
 answer is known. `residual` marks what no threshold prevents (doc/threat-model.md, "Differencing"), so that it is known and stays so.
 The ordinary run takes a seeded sample of the first two, TRUCE_LONG=1 all of them, twice.
@@ -38,7 +38,7 @@ def text_of(pieces):
 
 
 TABLES = load("refused.json")["tables"]
-REFUSED = load("refused.json")["cases"] + load("hostile.json")["cases"]
+REFUSED = load("hostile.json")["cases"]
 QUICK = [case for case in REFUSED if not case.get("ends")]
 FOREMOST = [case for case in QUICK if case["name"].startswith(("dodge", "bomb", "text", "names"))]
 OTHERS = [case for case in QUICK if case not in FOREMOST]
@@ -103,7 +103,7 @@ def test_every_hostile_statement_is_refused_with_its_code(spawner, figure):
 def test_the_corpus_is_what_it_says():
     names = [case["name"] for case in load("hostile.json")["cases"]]
     assert len(set(names)) == len(names) >= 600
-    assert sum(case.get("code") is not None for case in QUICK) >= 700
+    assert sum(case.get("code") is not None for case in QUICK) >= 600
 
 
 def test_a_refusal_is_the_same_octets_again(spawner):
@@ -197,7 +197,7 @@ def test_what_blows_up_is_ended_within_its_limits(spawner, files, figure):
         assert answer.kind in (b"F", b"", b"late") and answer.octets == b"", case["name"]
         assert answer.cost.cpu <= RUN_THREADS * (case.get("seconds", 20) + 1), case["name"]
         assert answer.cost.memory_mb <= RUN_MEMORY_LIMIT_MB, case["name"]
-    assert len(cases) >= 14
+    assert len(cases) >= 13
     figure(f"hostile SQL, runs that pass vetting and blow up (limit {RUN_MEMORY_LIMIT_MB} MB, {RUN_THREADS} threads): {worst}")
     honest, _ = run(spawner, files, RUNS[0])
     assert honest.kind == b"E", "and the next run is served"
