@@ -89,15 +89,6 @@ static fallible check(struct arena *arena, struct text folder)
     return OK;
 }
 
-static fallible check(struct arena *arena, struct text folder)
-{
-    struct host_check found;
-    TRY(host_check(arena, folder, &found));
-    printf("%zu jobs, %zu documents, %zu parts: whole\n", found.job_count, found.document_count,
-           found.part_count);
-    return OK;
-}
-
 int main(int count, char *arguments[])
 {
     struct world world = world_of_system();

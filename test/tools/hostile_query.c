@@ -9,11 +9,14 @@
 #include "edge/query_wire.h"
 #include "query/run.h"
 #include "query/sandbox.h"
-#include "query/vet.h"
+
+#include "hostile_calls.h"
+#include "hostile_request.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,11 +28,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The honest ones, compiled under these names. */
+/* The honest one, compiled under this name. */
 void honest_run_serve(int stream, int read_socket, int memory);
-void honest_vet_serve(int stream);
 
-enum { REQUEST_MAX = 256 * 1024, CELLS_MAX = 8 << 20, HAMMER_THREADS = 8, HAMMER_ROUNDS = 1500 };
+enum {
+    CELLS_MAX = 8 << 20,
+    MAX_BYTES = 65536,
+    HAMMER_THREADS = 8,
+    HAMMER_ROUNDS = 1500,
+    THREADS_TAKEN = 500,
+    WINDOW_LOOKED_AT = 16 << 20, /* far more than the test's data */
+};
 
 static const char hidden_mark[] = "CANARY-HIDDEN";
 static const char other_mark[] = "CANARY-SHOP";
@@ -40,45 +49,11 @@ struct engine {
     int reads;
     int memory;
     uint64_t file_size; /* of part 0 of dataset 0, as the room says */
+    pid_t parent;
     const _Atomic uint32_t *states;
     uint8_t octets[QUERY_READ_LENGTH_MAX];
     struct buffer cells;
 };
-
-/* ---- The request, read without taking it ---- */
-
-/* The whole next frame, left in the socket; NULL when there is none. */
-static char *peek_request(int stream, size_t *out_size)
-{
-    char *text = calloc(1, REQUEST_MAX + 1);
-    for (int i = 0; text != NULL && i < 1000; i++) {
-        ssize_t got = recv(stream, text, REQUEST_MAX, MSG_PEEK);
-        uint32_t size = 0;
-        if (got >= 5) {
-            memcpy(&size, text, sizeof size);
-        }
-        if (got >= 5 && (size_t)got >= 5 + (size_t)size) {
-            *out_size = size;
-            memmove(text, text + 5, size);
-            text[size] = 0;
-            return text;
-        }
-        usleep(2000);
-    }
-    free(text);
-    return NULL;
-}
-
-static bool find_mode(const char *request, char out[32])
-{
-    const char *mark = strstr(request, "hostile:");
-    return mark != NULL && sscanf(mark, "hostile:%31[a-z-]", out) == 1;
-}
-
-static bool is(const char *mode, const char *name)
-{
-    return strcmp(mode, name) == 0;
-}
 
 /* ---- What it says ---- */
 
@@ -343,24 +318,55 @@ static void try_ways_out(struct engine *engine)
     add_row(engine, "make a namespace", error_of(syscall(SYS_unshare, 0x40000000)));
 }
 
+/* Ways that the list above does not name: signals, descriptors, other processes, the shared memory. */
+static void try_tricks(struct engine *engine)
+{
+    struct calls_swept swept;
+    calls_sweep(&swept);
+    add_row(engine, "calls tried", swept.tried);
+    add_row(engine, "calls not refused", swept.not_refused);
+    add_row(engine, "the first of them", swept.first);
+    size_t page = 4096;
+    pid_t parent = engine->parent;
+    add_row(engine, "signal the spawner", error_of(syscall(SYS_tgkill, parent, parent, SIGKILL)));
+    add_row(engine, "a process by clone", error_of(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)));
+    add_row(engine, "a process by clone3", error_of(syscall(SYS_clone3, NULL, 0)));
+    add_row(engine, "punch a hole into the memory",
+            error_of(madvise((void *)(uintptr_t)engine->states, page, MADV_REMOVE)));
+    void *grown = mremap((void *)(uintptr_t)engine->states, page, 64 * page, MREMAP_MAYMOVE);
+    bool writable = grown != MAP_FAILED && mprotect(grown, page, PROT_READ | PROT_WRITE) == 0;
+    add_row(engine, "a moved mapping is writable", writable);
+    add_row(
+        engine, "a named socket",
+        error_of(sendto(engine->stream, "x", 0, MSG_NOSIGNAL, (const void *)"\1\0/tmp/hostile.sock", 20)));
+    /* An answer that is taken from the socket by somebody else, and one that is read twice. */
+    uint8_t octets[8];
+    add_row(engine, "an answer that nobody asked for",
+            recv(engine->reads, octets, sizeof octets, MSG_DONTWAIT) < 0 ? errno : 0);
+}
+
+/* What an earlier run has left in the window: anywhere a column that is not granted, and anything behind the data of this run. */
+static void look_at_window(struct engine *engine)
+{
+    int64_t left = 0;
+    int64_t marks = 0;
+    for (off_t at = 0; at < WINDOW_LOOKED_AT; at += (off_t)sizeof engine->octets) {
+        int64_t octets = count_octets(engine, QUERY_STATES_BYTES + at);
+        left += at >= WINDOW_LOOKED_AT / 2 ? octets : 0;
+        marks += count_marks(engine->octets, sizeof engine->octets, hidden_mark);
+    }
+    add_row(engine, "octets left by others", left);
+    add_row(engine, "hidden marks", marks);
+}
+
 /* Each of these ends the process. */
 static void do_deadly(const char *mode)
 {
-    if (is(mode, "call-socket")) {
-        syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
-    } else if (is(mode, "call-fork")) {
-        syscall(SYS_fork);
-    } else if (is(mode, "call-execve")) {
-        char *const nothing[] = {NULL};
-        syscall(SYS_execve, "/bin/sh", nothing, nothing);
-    } else if (is(mode, "call-kill")) {
-        syscall(SYS_kill, getppid(), SIGKILL);
-    } else if (is(mode, "call-ptrace")) {
-        syscall(SYS_ptrace, 16, getppid(), 0, 0);
-    } else if (is(mode, "call-segv")) {
+    if (mode_is(mode, "call-segv")) {
         volatile uintptr_t nowhere = 16;
         *(volatile int *)nowhere = 1;
     }
+    calls_die(mode + strlen("call-"));
 }
 
 /* ---- Results that break the contract ---- */
@@ -369,46 +375,84 @@ static const struct cell label_cell = {.kind = CELL_TEXT, .text = {"x", 1}};
 
 static void answer_badly(struct engine *engine, const char *mode)
 {
-    if (is(mode, "cell-text")) { /* where a number is declared */
+    if (mode_is(mode, "cell-text")) { /* where a number is declared */
         add_cell(engine, &label_cell);
         add_cell(engine, &label_cell);
-    } else if (is(mode, "cell-date")) {
+    } else if (mode_is(mode, "cell-date")) {
         add_cell(engine, &label_cell);
         add_cell(engine, &(struct cell){.kind = CELL_DATE, .number = 1});
-    } else if (is(mode, "cell-range")) { /* too large for a BIGINT */
+    } else if (mode_is(mode, "cell-range")) { /* too large for a BIGINT */
         add_cell(engine, &label_cell);
         add_cell(engine, &(struct cell){.kind = CELL_NUMBER, .number = (__int128)1 << 100});
-    } else if (is(mode, "cell-control")) {
+    } else if (mode_is(mode, "cell-control")) {
         add_row(engine, "red\x1b[31m", 1);
-    } else if (is(mode, "cell-utf")) {
+    } else if (mode_is(mode, "cell-utf")) {
         add_row(engine, "\xc3\x28", 1);
-    } else if (is(mode, "cell-kind")) {
+    } else if (mode_is(mode, "cell-kind")) {
         add_row(engine, "x", 1);
         send_frame(engine, QUERY_FRAME_CELLS, ((struct bytes){(const uint8_t *)"\x09", sizeof "\x09" - 1}));
-    } else if (is(mode, "cell-size")) { /* a text of 4 GiB in five octets */
+    } else if (mode_is(mode, "cell-size")) { /* a text of 4 GiB in five octets */
         send_frame(
             engine, QUERY_FRAME_CELLS,
             ((struct bytes){(const uint8_t *)"\x03\xff\xff\xff\xff", sizeof "\x03\xff\xff\xff\xff" - 1}));
-    } else if (is(mode, "rows-partial")) {
+    } else if (mode_is(mode, "rows-partial")) {
         add_row(engine, "x", 1);
         add_cell(engine, &label_cell);
-    } else if (is(mode, "rows-many")) {
+    } else if (mode_is(mode, "rows-many")) {
         for (int i = 0; i < 101; i++) {
             add_row(engine, "x", i);
         }
-    } else if (is(mode, "bytes-many")) {
+    } else if (mode_is(mode, "bytes-many")) {
         static char text[60 * 1024];
         memset(text, 'x', sizeof text - 1);
         for (int i = 0; i < 30; i++) {
             add_row(engine, text, i);
         }
-    } else if (is(mode, "frame-kind")) {
+    } else if (mode_is(mode, "frame-kind")) {
         add_row(engine, "x", 1);
         send_cells(engine);
         send_frame(engine, 'Z', (struct bytes){0});
-    } else if (is(mode, "frame-size")) {
+    } else if (mode_is(mode, "frame-size")) {
         send(engine->stream, "\xff\xff\xff\xff\x43", 5, MSG_NOSIGNAL);
-    } else if (is(mode, "end-never")) {
+    } else if (mode_is(mode, "rows-most")) { /* as many as the contract allows */
+        for (int i = 0; i < 100; i++) {
+            add_row(engine, "x", i);
+        }
+    } else if (mode_is(mode, "bytes-most") || mode_is(mode, "bytes-beyond")) {
+        static char text[65536];
+        memset(text, 'x', MAX_BYTES - strlen("label,n\n") - strlen(",1\n") + mode_is(mode, "bytes-beyond"));
+        add_row(engine, text, 1);
+    } else if (mode_is(mode, "rows-none")) {
+        return;
+    } else if (mode_is(mode, "cell-null")) {
+        add_cell(engine, &(struct cell){.kind = CELL_NULL});
+        add_cell(engine, &(struct cell){.kind = CELL_NULL});
+    } else if (mode_is(mode, "cell-cut")) {
+        add_row(engine, "x", 1);
+        engine->cells.size -= 3;
+    } else if (mode_is(mode, "end-payload")) { /* octets where none belong */
+        add_row(engine, "x", 1);
+        send_cells(engine);
+        send_frame(engine, QUERY_FRAME_END, bytes_of_text(TEXT("CANARY-GRANTED")));
+        return;
+    } else if (mode_is(mode, "end-twice")) { /* what comes after the end */
+        add_row(engine, "x", 1);
+        send_cells(engine);
+        send_frame(engine, QUERY_FRAME_END, (struct bytes){0});
+        add_row(engine, "y", 2);
+    } else if (mode_is(mode, "failed-after-cells")) {
+        add_row(engine, "x", 1);
+        send_cells(engine);
+        send_frame(engine, QUERY_FRAME_FAILED, bytes_of_text(TEXT("CANARY-GRANTED")));
+    } else if (mode_is(mode, "vet-answer")) { /* of another conversation */
+        send_frame(engine, QUERY_FRAME_ACCEPTED, bytes_of_text(TEXT("{}")));
+    } else if (mode_is(mode, "frame-half")) {
+        send(engine->stream, "\x10\x00\x00\x00\x43half", 9, MSG_NOSIGNAL);
+        _exit(0);
+    } else if (mode_is(mode, "frame-large")) { /* larger than the room's buffer, and it comes */
+        static uint8_t octets[20 << 20];
+        send_frame(engine, QUERY_FRAME_CELLS, BYTES_OF(octets));
+    } else if (mode_is(mode, "end-never")) {
         add_row(engine, "x", 1);
         send_cells(engine);
         _exit(0);
@@ -418,36 +462,80 @@ static void answer_badly(struct engine *engine, const char *mode)
 
 /* ---- No end ---- */
 
+static void *sleep_forever(void *argument)
+{
+    for (;;) {
+        sched_yield();
+        syscall(SYS_futex, argument, 0, 0, NULL, NULL, 0); /* FUTEX_WAIT while it is 0 */
+    }
+    return NULL;
+}
+
+/* Takes all that the limits allow, and keeps it. */
+static void take(const char *mode)
+{
+    static int never;
+    if (mode_is(mode, "never-memory")) {
+        for (size_t size = 64 << 20; size >= 4096; size /= 2) {
+            void *taken;
+            while ((taken = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) !=
+                   MAP_FAILED) {
+                memset(taken, 1, size);
+            }
+        }
+    } else if (mode_is(mode, "never-threads")) {
+        pthread_t thread;
+        for (int i = 0; i < THREADS_TAKEN && pthread_create(&thread, NULL, sleep_forever, &never) == 0; i++) {
+        }
+    } else if (mode_is(mode, "never-stopped")) {
+        syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+    }
+}
+
 static _Noreturn void never_end(struct engine *engine, const char *mode)
 {
+    take(mode);
     uint8_t wish[QUERY_READ_BYTES];
     query_read_encode(&(struct query_read){.length = 4096}, wish);
     for (;;) {
-        if (is(mode, "never-flood")) {
+        if (mode_is(mode, "never-flood")) {
             send_frame(engine, QUERY_FRAME_CELLS, (struct bytes){0});
-        } else if (is(mode, "never-unread")) { /* wishes whose answers nobody takes */
+        } else if (mode_is(
+                       mode,
+                       "never-late")) { /* an answer when the time is over: the room's end is closed then */
+            uint8_t octet;
+            while (recv(engine->stream, &octet, 1, 0) > 0) {
+            }
+            add_row(engine, "x", 1);
+            send_cells(engine);
+            send_frame(engine, QUERY_FRAME_END, (struct bytes){0});
+        } else if (mode_is(mode, "never-half")) { /* a frame that goes on for ever, an octet at a time */
+            send(engine->stream, "\x00\x00\x00\x01\x43", 5, MSG_NOSIGNAL);
+            while (send(engine->stream, "x", 1, MSG_NOSIGNAL) == 1) {
+                syscall(SYS_sched_yield);
+            }
+        } else if (mode_is(mode, "never-unread")) { /* wishes whose answers nobody takes */
             send(engine->reads, wish, sizeof wish, MSG_NOSIGNAL);
         }
     }
 }
 
-static bool starts(const char *mode, const char *prefix)
-{
-    return strncmp(mode, prefix, strlen(prefix)) == 0;
-}
-
 static void behave(struct engine *engine, const char *mode)
 {
-    if (is(mode, "read")) {
+    if (mode_is(mode, "read")) {
         read_whole_file(engine);
         ask_for_what_is_not_there(engine);
-    } else if (is(mode, "hammer")) {
+    } else if (mode_is(mode, "hammer")) {
         hammer_wishes(engine);
-    } else if (is(mode, "ways-out")) {
+    } else if (mode_is(mode, "ways-out")) {
         try_ways_out(engine);
-    } else if (starts(mode, "call-")) {
+    } else if (mode_is(mode, "tricks")) {
+        try_tricks(engine);
+    } else if (mode_is(mode, "leftovers")) {
+        look_at_window(engine);
+    } else if (mode_starts(mode, "call-")) {
         do_deadly(mode);
-    } else if (starts(mode, "never-")) {
+    } else if (mode_starts(mode, "never-")) {
         never_end(engine, mode);
     } else {
         answer_badly(engine, mode);
@@ -458,118 +546,44 @@ static void behave(struct engine *engine, const char *mode)
     send_frame(engine, QUERY_FRAME_END, (struct bytes){0});
 }
 
-static fallible read_file_size(struct bytes request, uint64_t *out)
+static fallible read_request(struct bytes request, uint64_t *out_file_size, uint64_t *out_memory_mb,
+                             uint64_t *out_threads)
 {
     scoped_json *json = NULL;
     TRY(json_decode(request, &json));
     const json_t *table = json_array_get(json_object_get(json, "tables"), 0);
-    return json_get_u64(json_array_get(json_object_get(table, "parts"), 0), "size", INT64_MAX, out);
+    TRY(json_get_u64(json, "memory_mb", 1 << 20, out_memory_mb));
+    TRY(json_get_u64(json, "threads", 1024, out_threads));
+    return json_get_u64(json_array_get(json_object_get(table, "parts"), 0), "size", INT64_MAX, out_file_size);
 }
 
 void run_serve(int stream, int read_socket, int memory)
 {
-    char mode[32];
+    char mode[MODE_BYTES];
     size_t size = 0;
-    char *request = peek_request(stream, &size);
-    if (request == NULL || !find_mode(request, mode)) {
+    char *request = request_peek(stream, &size);
+    if (request == NULL || !request_mode(request, mode)) {
         free(request);
         honest_run_serve(stream, read_socket, memory);
         return;
     }
     static struct engine engine;
-    engine = (struct engine){.stream = stream, .reads = read_socket, .memory = memory};
+    engine = (struct engine){.stream = stream, .reads = read_socket, .memory = memory, .parent = getppid()};
     buffer_init(&engine.cells, CELLS_MAX);
     scoped_buffer taken;
     buffer_init(&taken, REQUEST_MAX);
     uint8_t kind;
     void *states = mmap(NULL, QUERY_STATES_BYTES, PROT_READ, MAP_SHARED, memory, 0);
     engine.states = states;
-    struct sandbox_limits limits = {.address_space_bytes = 4ULL << 30, .cpu_seconds = 60};
+    uint64_t memory_mb = 0;
+    uint64_t threads = 0;
     if (states == MAP_FAILED || !result_is_ok(query_frame_receive(stream, &taken, &kind)) ||
-        !result_is_ok(read_file_size(buffer_view(&taken), &engine.file_size)) ||
-        !result_is_ok(sandbox_enter(&limits))) {
+        !result_is_ok(read_request(buffer_view(&taken), &engine.file_size, &memory_mb, &threads)) ||
+        /* The limits of run.c: an engine is in its sandbox before anything subverts it. */
+        !result_is_ok(sandbox_enter(&(struct sandbox_limits){
+            .address_space_bytes = ((memory_mb + 384) << 20) + threads * (16 << 20), .cpu_seconds = 60}))) {
         _exit(1);
     }
     behave(&engine, mode);
-    free(request);
-}
-
-/* ---- Vetting ---- */
-
-/* Only the room gives values; parties that draft and sign are answered honestly. */
-static const json_t *find_value(const json_t *request, const char *name)
-{
-    size_t index;
-    json_t *parameter;
-    json_array_foreach (json_object_get(request, "parameters"), index, parameter) {
-        if (strcmp(json_string_value(json_object_get(parameter, "name")), name) == 0) {
-            return json_object_get(parameter, "value");
-        }
-    }
-    return NULL;
-}
-
-static json_t *truthful_answer(const json_t *request)
-{
-    return json_pack("{s:O,s:O,s:{s:[s,s]},s:[{s:s,s:s},{s:s,s:s}],s:s,s:s}", "canonical",
-                     json_object_get(request, "sql"), "executed", json_object_get(request, "sql"), "reads",
-                     "people", "city", "id", "output", "name", "label", "type", "VARCHAR", "name", "n",
-                     "type", "BIGINT", "vetter", QUERY_VETTER, "engine", QUERY_ENGINE);
-}
-
-static uint8_t lie(const char *mode, const json_t *request, json_t *answer)
-{
-    const char *secret = json_string_value(find_value(request, "skip"));
-    json_t *reads = json_object_get(answer, "reads");
-    if (is(mode, "vet-canonical")) {
-        json_object_set_new(answer, "canonical", json_string("SELECT note FROM people"));
-    } else if (is(mode, "vet-columns")) {
-        json_array_append_new(json_object_get(reads, "people"), json_string("note"));
-    } else if (is(mode, "vet-table")) {
-        json_object_set_new(reads, "purchases", json_pack("[s]", "item"));
-    } else if (is(mode, "vet-output")) {
-        json_array_append_new(json_object_get(answer, "output"),
-                              json_pack("{s:s,s:s}", "name", "more", "type", "VARCHAR"));
-    } else if (is(mode, "vet-vetter")) {
-        json_object_set_new(answer, "vetter", json_string(secret));
-    } else if (is(mode, "vet-engine")) {
-        json_object_set_new(answer, "engine", json_string(secret));
-    } else if (is(mode, "vet-executed")) { /* another text than was approved: it leads the run astray */
-        json_object_set_new(answer, "executed",
-                            json_string("SELECT note, item FROM people, purchases -- hostile:read"));
-    } else if (is(mode, "vet-code")) {
-        json_object_set_new(answer, "code", json_string(secret));
-        return QUERY_FRAME_REFUSED;
-    } else if (is(mode, "vet-kind")) {
-        return 'Z';
-    }
-    return QUERY_FRAME_ACCEPTED;
-}
-
-static bool vet_falsely(int stream, const char *mode, struct bytes request_octets)
-{
-    scoped_json *request = NULL;
-    scoped_buffer text;
-    buffer_init(&text, REQUEST_MAX);
-    if (!result_is_ok(json_decode(request_octets, &request)) || find_value(request, "skip") == NULL) {
-        return false;
-    }
-    json_t *answer = truthful_answer(request);
-    uint8_t kind = lie(mode, request, answer);
-    bool sent = result_is_ok(json_encode(answer, &text)) &&
-                result_is_ok(query_frame_send(stream, kind, buffer_view(&text)));
-    json_decref(answer);
-    return sent;
-}
-
-void vet_serve(int stream)
-{
-    char mode[32];
-    size_t size = 0;
-    char *request = peek_request(stream, &size);
-    bool hostile = request != NULL && find_mode(request, mode) && starts(mode, "vet-");
-    if (!hostile || !vet_falsely(stream, mode, (struct bytes){(const uint8_t *)request, size})) {
-        honest_vet_serve(stream);
-    }
     free(request);
 }

@@ -6,6 +6,7 @@
 
 enum {
     VET_TEXT_BYTES_MAX = 64 * 1024,
+    VET_COMMENTS_MAX = 100,
     VET_NODES_MAX = 2000,
     VET_DEPTH_MAX = 64,
     VET_CORES_MAX = 8,
@@ -52,6 +53,7 @@ struct vet {
     size_t parameter_count;
     bool values_missing;
     size_t nodes;
+    bool in_sum; /* the aggregate being looked at is a sum */
     /* The refusal, where there is one. */
     const char *code;
     const char *message;
@@ -96,6 +98,9 @@ struct vet_scope {
 fallible vet_shape(struct vet *vet, json_t *node);
 /* Adds the tables of a FROM. */
 fallible vet_scope_add(struct vet *vet, json_t *from_table, struct vet_scope *scope);
+
+/* vet_measure.c: whether an aggregate over protected rows counts for everybody whom it tells about. */
+fallible vet_measure(struct vet *vet, json_t *aggregate);
 
 /* vet_parameter.c: checks the values' forms; puts typed constants in place of parameters. */
 fallible vet_parameters_check(struct vet *vet);

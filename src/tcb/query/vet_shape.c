@@ -78,21 +78,6 @@ static bool is_protected(const struct vet_scope *scope)
     return false;
 }
 
-/* A measure must be NULL where a row does not contribute, or the count of contributors is blind. */
-static fallible measure_check(void *self, json_t *expression, json_t **out_replacement)
-{
-    (void)out_replacement;
-    json_t *otherwise = json_object_get(expression, "else_expr");
-    bool has_else = ast_is(expression, "class", "CASE") &&
-                    !json_is_true(json_object_get(json_object_get(otherwise, "value"), "is_null"));
-    if (has_else || ast_is(expression, "type", "OPERATOR_COALESCE")) {
-        return vet_refuse(
-            self, "column.aggregate", expression,
-            "leave out ELSE and COALESCE within an aggregate: rows without a value must not count");
-    }
-    return ast_children(expression, &(struct ast_visitor){self, measure_check});
-}
-
 static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
 {
     if (!ast_has_aggregate(item)) {
@@ -109,7 +94,7 @@ static fallible item_check(struct vet *vet, json_t *item, bool thresholds)
                           "final SELECT only",
                           ast_member(item, "function_name"));
     }
-    return thresholds ? ast_children(item, &(struct ast_visitor){vet, measure_check}) : OK;
+    return thresholds ? vet_measure(vet, item) : OK;
 }
 
 static fallible core_shape(struct vet *vet, json_t *node)
