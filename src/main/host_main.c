@@ -6,6 +6,8 @@
 
 #include "main/identity.h"
 
+#include <stdio.h>
+
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, USAGE_STATUS = 2, GRACE_MS = 3000, FILES_MAX = 64 };
 
 static const char program[] = "truce-host";

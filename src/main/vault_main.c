@@ -4,6 +4,8 @@
 
 #include "main/identity.h"
 
+#include <stdio.h>
+
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, USAGE_STATUS = 2 };
 
 static const char program[] = "truce-vault";
@@ -56,7 +58,8 @@ static int serve(const struct world *world, const struct program_call *call)
     struct vault *vault;
     scoped_event_log log = {0};
     program_block_signals();
-    struct result result = event_log_open(program_option(call->count, call->words, "log"), program, world, &log);
+    struct result result =
+        event_log_open(program_option(call->count, call->words, "log"), program, world, &log);
     if (!result_is_ok(result)) {
         return program_fail(program, result);
     }

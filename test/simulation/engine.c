@@ -4,6 +4,7 @@
 #include "edge/query_wire.h"
 #include "query/spawner.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,17 +53,34 @@ static fallible vet(struct task *task)
     return query_frame_send(task->stream, QUERY_FRAME_ACCEPTED, bytes_of_text(text_of(answer)));
 }
 
-static fallible read_once(struct task *task, uint32_t dataset, uint64_t offset, uint32_t *out_given)
+/* The octets of a dataset's one part: it wishes for all of them, waits until each segment is shown, and
+ * looks. */
+static fallible read_part(const struct task *task, const _Atomic uint32_t *states, const json_t *table,
+                          struct buffer *out)
 {
-    struct query_read read = {.dataset = dataset, .length = QUERY_SLOT_BYTES, .offset = offset};
+    const json_t *part = json_array_get(json_object_get(table, "parts"), 0);
+    uint64_t dataset;
+    uint64_t size;
+    uint64_t first;
+    uint8_t *octets;
+    TRY(json_get_u64(table, "dataset", UINT32_MAX, &dataset));
+    TRY(json_get_u64(part, "size", QUERY_READ_LENGTH_MAX, &size));
+    TRY(json_get_u64(part, "first", QUERY_SEGMENTS_MAX, &first));
+    struct query_read read = {.dataset = (uint32_t)dataset, .length = (uint32_t)size};
     uint8_t wish[QUERY_READ_BYTES];
-    uint8_t given[QUERY_GIVEN_BYTES];
-    struct query_given answer;
     query_read_encode(&read, wish);
     REQUIRE(send(task->reads, wish, sizeof wish, MSG_NOSIGNAL) == sizeof wish, UNAVAILABLE, "engine.read");
-    REQUIRE(recv(task->reads, given, sizeof given, 0) == sizeof given, UNAVAILABLE, "engine.read");
-    TRY(query_given_decode(BYTES_OF(given), &answer));
-    *out_given = answer.given;
+    for (uint64_t i = 0; i <= query_segment_of(size - 1); i++) {
+        struct pollfd gone = {.fd = task->reads, .events = POLLIN};
+        while (states[first + i] == QUERY_STATE_ABSENT) {
+            REQUIRE(poll(&gone, 1, 1) == 0, UNAVAILABLE, "engine.read");
+        }
+        REQUIRE(states[first + i] != QUERY_STATE_REFUSED, UNTRUSTED, "engine.read");
+    }
+    buffer_clear(out);
+    TRY(buffer_extend(out, size, &octets));
+    ssize_t got = pread(task->memory, octets, size, (off_t)query_window_at(first, 0));
+    REQUIRE(got == (ssize_t)size, UNAVAILABLE, "engine.read");
     return OK;
 }
 
@@ -78,15 +96,20 @@ static size_t count_of(struct bytes in, const char *what)
     return count;
 }
 
-static fallible count_hits(struct task *task, const uint8_t *slots, size_t *out_hits)
+static fallible count_hits(const struct task *task, const _Atomic uint32_t *states, struct bytes request,
+                           size_t *out_hits)
 {
+    scoped_json *json = NULL;
+    scoped_buffer file;
     size_t hits = 0;
-    for (uint32_t dataset = 0; dataset < 2; dataset++) {
-        uint32_t given;
-        TRY(read_once(task, dataset, 0, &given));
-        struct bytes file = {slots, given};
-        hits += count_of(file, ENGINE_GRANTED);
-        if (count_of(file, ENGINE_DENIED) > 0) {
+    size_t index;
+    json_t *table;
+    buffer_init(&file, QUERY_READ_LENGTH_MAX);
+    TRY(json_decode(request, &json));
+    json_array_foreach (json_object_get(json, "tables"), index, table) {
+        TRY(read_part(task, states, table, &file));
+        hits += count_of(buffer_view(&file), ENGINE_GRANTED);
+        if (count_of(buffer_view(&file), ENGINE_DENIED) > 0) {
             atomic_store(&saw_denied, true);
         }
     }
@@ -94,16 +117,16 @@ static fallible count_hits(struct task *task, const uint8_t *slots, size_t *out_
     return OK;
 }
 
-static fallible run(struct task *task)
+static fallible run(struct task *task, struct bytes request)
 {
     if (task->fail) {
         return query_frame_send(task->stream, QUERY_FRAME_FAILED, (struct bytes){0});
     }
-    void *slots = mmap(NULL, QUERY_SLOT_BYTES, PROT_READ, MAP_SHARED, task->memory, 0);
-    REQUIRE(slots != MAP_FAILED, NO_MEMORY, "engine.slots");
+    void *states = mmap(NULL, QUERY_STATES_BYTES, PROT_READ, MAP_SHARED, task->memory, 0);
+    REQUIRE(states != MAP_FAILED, NO_MEMORY, "engine.window");
     size_t hits = 0;
-    struct result result = count_hits(task, slots, &hits);
-    munmap(slots, QUERY_SLOT_BYTES);
+    struct result result = count_hits(task, states, request, &hits);
+    munmap(states, QUERY_STATES_BYTES);
     TRY(result);
     scoped_buffer cells;
     buffer_init(&cells, 4096);
@@ -123,7 +146,7 @@ static void *task_thread(void *self)
     uint8_t kind;
     struct result result = query_frame_receive(task->stream, &request, &kind);
     if (result_is_ok(result)) {
-        result = kind == QUERY_FRAME_VET ? vet(task) : run(task);
+        result = kind == QUERY_FRAME_VET ? vet(task) : run(task, buffer_view(&request));
     }
     return NULL;
 }

@@ -483,7 +483,7 @@ void setting_make(struct setting *out)
     serve_attest(out);
     for (size_t i = 0; i < OWNERS; i++) {
         struct setting_owner *owner = &out->owners[i];
-        MUST(vault_open(&out->world, owner->folder, &owner->vault));
+        MUST(vault_open(&out->world, &(struct vault_options){.folder = owner->folder}, &owner->vault));
         make_grant(out, owner, &out->signing[PARTY_BUREAU + i]);
         vault_close(owner->vault);
     }
@@ -546,7 +546,7 @@ void setting_open(struct setting *setting, const bool once[OWNERS])
         struct text template = path_in(setting, owner->name);
         MUST(arena_printf(&setting->arena, &owner->folder, "%.*s.now", TEXT_ARGS(template)));
         copy_folder(&setting->arena, template, owner->folder);
-        MUST(vault_open(&setting->world, owner->folder, &owner->vault));
+        MUST(vault_open(&setting->world, &(struct vault_options){.folder = owner->folder}, &owner->vault));
         owner->vault->one_release_per_run = once[i];
     }
 }

@@ -345,7 +345,8 @@ static void try_tricks(struct engine *engine)
             recv(engine->reads, octets, sizeof octets, MSG_DONTWAIT) < 0 ? errno : 0);
 }
 
-/* What an earlier run has left in the window: anywhere a column that is not granted, and anything behind the data of this run. */
+/* What an earlier run has left in the window: anywhere a column that is not granted, and anything behind the
+ * data of this run. */
 static void look_at_window(struct engine *engine)
 {
     int64_t left = 0;

@@ -6,8 +6,8 @@
 
 #include "base/arena.h"
 #include "base/world.h"
-#include "service/setup/program.h"
 #include "service/event/event.h"
+#include "service/setup/program.h"
 
 struct host_init_options {
     struct text folder;

@@ -166,8 +166,8 @@ static fallible serve_data(struct link *link, const struct message_header *heade
 /* When each step was reported, for whoever looks for what a job waits for. */
 static void log_step(const struct link *link, const struct queue_job *job, struct text step)
 {
-    log_event(link->host->log, "job.step", LOG_WORD("run", job->run), LOG_TEXT("step", step),
-              LOG_NUMBER("ms", world_monotonic_ms(link->host->world) - link->started_ms));
+    event_job_step(link->host->log, text_of(job->run), step,
+                   world_monotonic_ms(link->host->world) - link->started_ms);
 }
 
 static fallible parse_report(struct link *link, const struct queue_job *job, const char *const members[],

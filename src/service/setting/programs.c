@@ -64,7 +64,8 @@ static const struct setting_command host_commands[] = {
      "URL`\n"
      "when it is ready."},
     {"check", "DIR",
-     "With no host running: judges the queue, every job against its objects, every document against its name\n"
+     "With no host running: judges the queue, every job against its objects, every document against its "
+     "name\n"
      "and every part against its manifest, and says what it found."},
     {0},
 };
@@ -143,8 +144,9 @@ static const struct setting vault_settings[] = {
     {.name = "one-release-per-run",
      .kind = SETTING_FLAG,
      .places = SETTING_AT(INIT),
-     .help = "each run request opens a key to one attempt only; a run whose room is lost after that has to be "
-             "asked for again"},
+     .help =
+         "each run request opens a key to one attempt only; a run whose room is lost after that has to be "
+         "asked for again"},
     URL_ROW,
     LISTEN_ROW,
     PORT_FILE_ROW,
@@ -222,7 +224,8 @@ static const struct setting room_settings[] = {
     NUMBER_ROW("threads", 1, 16, "all cores", "threads of the engine and of decryption"),
     NUMBER_ROW("ciphertext-mb", 1, 1024 * 1024, "4096", "granted ciphertext of one job in memory"),
     NUMBER_ROW("engine-memory-mb", 1, 1024 * 1024, "4096", "no query gets more"),
-    NUMBER_ROW("keep-ciphertext", 1, 1, "not kept", "1: of one job for the next, so that the same data is not pulled again"),
+    NUMBER_ROW("keep-ciphertext", 1, 1, "not kept",
+               "1: of one job for the next, so that the same data is not pulled again"),
     {.name = "query",
      .kind = SETTING_PATH,
      .places = SETTING_AT(MEASURE) | SETTING_AT(SERVE) | SETTING_FILE,

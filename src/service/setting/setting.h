@@ -23,7 +23,7 @@ enum setting_kind {
     SETTING_NAME, /* a party's name */
     SETTING_PATH, /* in a file it begins with a slash */
     SETTING_NUMBER,
-    SETTING_URL,    /* https://HOST[:PORT] */
+    SETTING_URL,     /* https://HOST[:PORT] */
     SETTING_ADDRESS, /* ADDRESS:PORT */
     SETTING_LOG      /* stderr, journal[:SOCKET], json[:FILE] (event/event.h) */
 };

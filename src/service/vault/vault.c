@@ -336,7 +336,7 @@ fallible vault_open(const struct world *world, const struct vault_options *optio
         result.where = NULL; /* it may have lived in the vault's arena */
         return result;
     }
-    event_service_started(log, vault->url);
+    event_service_started(options->log, vault->url);
     *out = vault;
     return OK;
 }
