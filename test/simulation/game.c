@@ -242,13 +242,16 @@ static void open_some(struct game *game)
     const struct end *right = &game->ends[chance_below(game->end_count)];
     const struct end *asked = &game->ends[chance_below(game->end_count)];
     struct bytes result;
+    struct bytes receipt;
     MUST(arena_copy(&game->arena, left->result, &result));
-    bool is_damaged = chance_is(20);
+    MUST(arena_copy(&game->arena, right->receipt, &receipt));
+    bool is_damaged = chance_is(30);
     if (is_damaged) {
-        ((uint8_t *)(uintptr_t)result.data)[chance_below(result.size)] ^= 1;
+        struct bytes *damaged = chance_is(50) ? &result : &receipt;
+        ((uint8_t *)(uintptr_t)damaged->data)[chance_below(damaged->size)] ^= 1;
     }
     bool is_its_own = left == right && asked->request == left->request && !is_damaged;
-    bool opens = open_result(game, &game->requests[asked->request], result, right->receipt);
+    bool opens = open_result(game, &game->requests[asked->request], result, receipt);
     note(game, "open", opens ? "opened" : "refused", is_its_own, result);
     game->out->opened += opens;
     if (opens && !is_its_own) {
