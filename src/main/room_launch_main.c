@@ -28,7 +28,7 @@ static fallible own_folder(char path[static PATH_MAX])
     return OK;
 }
 
-/* serve DIR --name=value… */
+/* serve DIR --name value… */
 static fallible words_of(struct arena *arena, const char *program, const struct setting_file *file,
                          char **out)
 {
@@ -38,9 +38,11 @@ static fallible words_of(struct arena *arena, const char *program, const struct 
     for (size_t i = 0; i < file->count; i++) {
         const struct setting_value *row = &file->values[i];
         struct text word;
-        bool is_folder = strcmp(row->setting->name, "folder") == 0;
-        TRY(arena_printf(arena, &word, "%s%s%s%.*s", is_folder ? "" : "--",
-                         is_folder ? "" : row->setting->name, is_folder ? "" : "=", TEXT_ARGS(row->text)));
+        if (strcmp(row->setting->name, "folder") != 0) {
+            TRY(arena_printf(arena, &word, "--%s", row->setting->name));
+            out[count++] = (char *)word.data;
+        }
+        TRY(arena_printf(arena, &word, "%.*s", TEXT_ARGS(row->text)));
         out[count++] = (char *)word.data;
     }
     out[count] = NULL;
@@ -54,7 +56,7 @@ static fallible launch(const char *name, const char *path)
     struct bytes content;
     struct setting_file *file;
     struct text program;
-    char *words[SETTING_VALUES_MAX + 3];
+    char *words[2 * SETTING_VALUES_MAX + 3];
     char folder[PATH_MAX];
     TRY(ARENA_NEW(&arena, struct setting_file, &file));
     TRY(setting_file_read(&arena, path, &content));

@@ -128,7 +128,7 @@ def test_the_check_prints_what_counts(tmp_path):
     path = config(tmp_path, "truce-attest", "url = https://localhost:9\nsimulation = /a\nsimulation = /b\n")
     answer = json.loads(output(PROGRAMS / "truce", "config", "check", path, "--json"))
     assert answer == {"program": "truce-attest", "settings": {
-        "folder": [f"{tmp_path}/truce-attest"], "url": ["https://localhost:9"], "listen": [], "simulation": ["/a", "/b"]}}
+        "folder": [f"{tmp_path}/truce-attest"], "url": ["https://localhost:9"], "listen": [], "log": [], "simulation": ["/a", "/b"]}}
     assert run(PROGRAMS / "truce", "config", "check", tmp_path / "none").returncode == 15
     for file in (ROOT / "deploy/etc").glob("*.conf"):
         output(PROGRAMS / "truce", "config", "check", file)

@@ -52,6 +52,10 @@ static void types_have_one_spelling(void **state)
     assert_int_equal(column_type_may_leave((struct column_type){0}), VERDICT_DENY);
     assert_false(column_type_equal(type_of("DECIMAL(4,2)"), type_of("DECIMAL(4,1)")));
     assert_false(column_name_is_valid(TEXT("two\nlines")));
+    char longest[COLUMN_NAME_BYTES_MAX + 1];
+    memset(longest, 'n', sizeof longest);
+    assert_true(column_name_is_valid((struct text){longest, COLUMN_NAME_BYTES_MAX}));
+    assert_false(column_name_is_valid((struct text){longest, COLUMN_NAME_BYTES_MAX + 1}));
 }
 
 /* Values as they are written in requests, and as DuckDB 1.5.6 writes them to CSV. */
