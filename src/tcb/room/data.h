@@ -132,8 +132,8 @@ struct data_run {
 void data_part_next(const struct data_part *part, size_t from, bool only_wanted, struct data_run *out);
 /* Where their ciphertext goes: a buffer that takes `size` octets and cannot grow. */
 struct buffer data_part_place(const struct data_part *part, const struct data_run *run);
-/* What was received there is here now, and is shown at once where somebody waits. UNTRUSTED
- * "data.segments.size", and as data_show. */
+/* What was received there is here now, and is shown at once where somebody waits; what does not authenticate
+ * then is told by `untrusted_part`. UNTRUSTED "data.segments.size". */
 struct data_reader;
 fallible data_part_keep(struct data *data, struct data_part *part, const struct data_run *run, size_t got,
                         struct data_reader *reader);

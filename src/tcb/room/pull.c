@@ -112,7 +112,6 @@ fallible job_prepare_data(struct job *job)
     return OK;
 }
 
-/* A failure to show a segment is the child's own: its run fails. */
 static fallible load(struct job *job, const struct data_load *load)
 {
     const struct data_table *table = job->data.tables;
@@ -126,10 +125,7 @@ static fallible load(struct job *job, const struct data_load *load)
         if (run.count == 0 || run.first > last) {
             return OK;
         }
-        struct result result = pull_run(job, table, load->part, &run);
-        if (!result_is_ok(result) && job->data.untrusted_part == NULL) {
-            return result;
-        }
+        TRY(pull_run(job, table, load->part, &run));
     }
 }
 
