@@ -125,7 +125,7 @@ def specification(sealed, queries, extra=None):
 def steps_of(stack, run):
     """Milliseconds since the hand-over at which the host saw each step of a run."""
     found = {}
-    for line in (stack.service_folder("host") / "host.log").read_text().splitlines():
+    for line in (stack.service_folder("run") / "host.log").read_text().splitlines():
         if f"run={run}" in line and " job.step " in line:
             fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
             found[fields["step"]] = int(fields["ms"])
