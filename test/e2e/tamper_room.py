@@ -481,7 +481,7 @@ ANSWERS = [
          hooks=once("release", of_other_contract), vault=(403, "ReleasePolicyNotSatisfied")),
     Room("vault asked for another version of the key", "link.unavailable", "bank", "unavailable", vault=(404, "KeyNotFound"),
          hooks=once("release", lambda world, asked, honest: honest({**asked, "version": "0" * 32}))),
-    Room("vault's answer without its key", "json.member.missing", "bank", INVALID, released=BANK,
+    Room("vault's answer without its key", "room.release.form", "bank", INVALID, released=BANK,
          hooks=answer_with(lambda world, claims, asked: claims.pop("response"))),
 ]
 
