@@ -1,12 +1,10 @@
 """A small room in Python around the real `truce-query`: its spawner, its frames, its reads, and what each task costs.
 
-`Spawner` starts the program as the room does. `vet` asks one vetting task; `run` serves a run over plain Parquet files as the
-room would serve granted octets. Every task gives its CPU seconds and its greatest resident memory, from the kernel.
+`Spawner` starts the program as the room does. `vet` asks one vetting task; `run` serves a run over plain Parquet files, all of
+them shown in the window from the start. Every task gives its CPU seconds and its greatest resident memory, from the kernel.
 """
 import array
-import fcntl
 import json
-import mmap
 import os
 import pathlib
 import select
@@ -21,8 +19,10 @@ from stack import PROGRAMS, ROOT  # noqa: F401
 QUERY = PROGRAMS / "truce-query"
 VET, RUN, KILL = 1, 2, 3
 SPAWNED, EXITED, REFUSED, READY = 1, 2, 3, 4
-SLOT_BYTES, SLOTS = 1 << 20, 16
-F_ADD_SEALS, SEAL_SHRINK, SEAL_GROW, SEAL_FUTURE_WRITE = 1033, 2, 4, 16
+# The window, as src/tcb/edge/query_wire.h has it.
+SEGMENT_BYTES, SEGMENT_SHIFT, SEGMENTS_MAX, SHOWN = 65520, 40, 1 << 24, 1
+STATES_BYTES = 4 * SEGMENTS_MAX
+WINDOW_BYTES = STATES_BYTES + (SEGMENTS_MAX << 16)
 NULL, NUMBER, DATE, TEXT = range(4)
 
 
@@ -114,45 +114,41 @@ class Spawner:
         request = json.dumps({"tables": tables, "sql": sql, "parameters": list(parameters)}).encode()
         return self.task(VET, request, seconds)
 
-    def run(self, request, files, seconds):
-        """`files`: a list of datasets, each a list of parts' octets."""
+    def run(self, request, tables, seconds):
+        """`tables`: names with their parts' octets; they become the request's tables, dataset 0 and so on."""
         reads, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        memory = os.memfd_create("slots", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(memory, SLOTS * SLOT_BYTES)
-        slots = mmap.mmap(memory, SLOTS * SLOT_BYTES)
-        fcntl.fcntl(memory, F_ADD_SEALS, SEAL_FUTURE_WRITE | SEAL_SHRINK | SEAL_GROW)
-        server = threading.Thread(target=serve_reads, args=(reads, slots, files), daemon=True)
-        server.start()
-        ours = theirs.detach()
+        window, read_only, listed = show(tables)
         try:
-            return self.task(RUN, json.dumps(request).encode(), seconds, ours, memory)
+            return self.task(RUN, json.dumps({**request, "tables": listed}).encode(), seconds, theirs.fileno(), read_only)
         finally:
-            os.close(ours)
-            os.close(memory)
-            reads.shutdown(socket.SHUT_RDWR)
-            server.join()
-            reads.close()
+            for end in (reads, theirs):
+                end.close()
+            os.close(read_only)
+            os.close(window)
 
     def close(self):
         self.control.close()
         os.waitpid(self.pid, 0)
 
 
-def serve_reads(reads, slots, files):
-    while True:
-        try:
-            message = reads.recv(64)
-        except OSError:
-            return
-        if len(message) != 24:
-            return
-        slot, dataset, part, length, offset = struct.unpack("<IIIIQ", message)
-        octets = files[dataset][part][offset:offset + min(length, SLOT_BYTES)]
-        slots[slot * SLOT_BYTES:slot * SLOT_BYTES + len(octets)] = octets
-        try:
-            reads.send(struct.pack("<II", slot, len(octets)))
-        except OSError:
-            return
+def segments_of(size):
+    return (size - 1 + SEGMENT_SHIFT) // SEGMENT_BYTES + 1
+
+
+def show(tables):
+    """A window that shows every octet: its descriptor, one for the child, and the request's tables."""
+    window = os.memfd_create("window", os.MFD_CLOEXEC)
+    os.ftruncate(window, WINDOW_BYTES)
+    first, listed = 0, []
+    for number, (name, parts) in enumerate(tables.items()):
+        entries = []
+        for octets in parts:
+            os.pwrite(window, octets, STATES_BYTES + (first << 16))
+            os.pwrite(window, struct.pack("<I", SHOWN) * segments_of(len(octets)), 4 * first)
+            entries.append({"size": len(octets), "first": first})
+            first += segments_of(len(octets))
+        listed.append({"name": name, "dataset": number, "parts": entries})
+    return window, os.open(f"/proc/self/fd/{window}", os.O_RDONLY | os.O_CLOEXEC), listed
 
 
 def receive(stream, count, until):

@@ -43,9 +43,8 @@ OUTPUT = [{"name": "word", "type": "VARCHAR"}, {"name": "n", "type": "BIGINT"}, 
 
 def read(spawner, columns, rows):
     file = honest_file(columns, rows)
-    request = {"executed": SQL, "tables": [{"name": "t", "dataset": 0, "parts": [{"size": len(file)}]}], "output": OUTPUT,
-               "threads": THREADS, "memory_mb": MEMORY_MB, "max_rows": 100, "max_bytes": 100000}
-    return spawner.run(request, [[file]], SECONDS)
+    request = {"executed": SQL, "output": OUTPUT, "threads": THREADS, "memory_mb": MEMORY_MB, "max_rows": 100, "max_bytes": 100000}
+    return spawner.run(request, {"t": [file]}, SECONDS)
 
 
 def test_every_file_ends_within_its_limits(figure):

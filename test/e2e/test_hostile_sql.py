@@ -175,10 +175,9 @@ def run(spawner, files, case):
     assert vetted.kind == b"A", (case["name"], vetted.octets)
     told = vetted.json()
     request = {"executed": told["executed"], "output": told["output"], "threads": RUN_THREADS, "memory_mb": RUN_MEMORY_MB,
-               "max_rows": MAX_ROWS, "max_bytes": MAX_BYTES * 9 + 4096,
-               "tables": [{"name": table["name"], "dataset": i, "parts": [{"size": len(files[i])}]}
-                          for i, table in enumerate(RUN_TABLES)]}
-    return spawner.run(request, [[file] for file in files], case.get("seconds", 20)), len(told["output"])
+               "max_rows": MAX_ROWS, "max_bytes": MAX_BYTES * 9 + 4096}
+    tables = {table["name"]: [file] for table, file in zip(RUN_TABLES, files)}
+    return spawner.run(request, tables, case.get("seconds", 20)), len(told["output"])
 
 
 @pytest.mark.parametrize("case", [case for case in RUNS if "gives" in case], ids=lambda case: case["name"])
