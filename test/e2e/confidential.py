@@ -234,6 +234,8 @@ class World(Stack):
         for path in REQUIRED:
             if path.parent == PROGRAMS:
                 shutil.copy(path, folder)
+        # The programs find the engine beside them.
+        (folder / "libduckdb.so").symlink_to((PROGRAMS / "libduckdb.so").resolve())
         shutil.copy(query, folder / "truce-query")
         return folder / "truce"
 

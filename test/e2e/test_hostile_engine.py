@@ -23,7 +23,7 @@ EPERM, EAGAIN, EACCES, ENOSYS = 1, 11, 13, 38
 SEALED = "canary-sealed-77c0"
 SQL = "WITH core AS (SELECT p.city AS label, count(*) AS n FROM people AS p WHERE p.city <> 'hostile:{0}' AND p.city <> $skip " \
       "GROUP BY p.city) SELECT label, n FROM core ORDER BY label"
-NOTES = SQL.replace("count(*) AS n", "count(DISTINCT p.note) AS n").replace("hostile:{0}", "nobody")
+NOTES = SQL.replace("count(*) AS n", "count(DISTINCT p.note) AS n")
 LONG = bool(os.environ.get("TRUCE_LONG"))
 SEED = int(os.environ.get("TRUCE_SEED", "20261124"))
 MEMORY_MB, THREADS = 256, 2
@@ -170,15 +170,17 @@ def test_the_kernel_refuses_every_other_call(world):
     got = cells(world, "tricks")
     assert got["calls tried"] > 400 and got["calls not refused"] == 0, got
     assert got["signal the spawner"] == EPERM and got["a process by clone"] == EPERM and got["a process by clone3"] == ENOSYS
-    assert got["punch a hole into the memory"] in (EPERM, EACCES) and got["a moved mapping is writable"] == 0
+    assert got["punch a hole into the memory"] in (EPERM, EACCES) and got["map more of the window"] == EPERM
     assert got["a named socket"] != 0 and got["an answer that nobody asked for"] == EAGAIN
     assert is_alive(world.child_of_room("truce-query"))
 
 
 def test_nothing_is_left_of_another_run(world):
-    assert cells(world, "notes") == {"north": 10000, "south": 9999}, "the hidden column was in the window"
-    got = cells(world, "leftovers")
-    assert got == {"octets left by others": 0, "hidden marks": 0}
+    before = cells(world, "leftovers")
+    assert before["hidden marks"] == 0 < before["granted marks"] and before["octets in the window"] > 10000
+    got = cells(world, "notes")
+    assert got["hidden marks"] > 1000 and got["octets given"] > 300000, "the hidden column is in the window, where it is granted"
+    assert cells(world, "leftovers") == before
 
 
 @pytest.mark.parametrize("mode", PASSING)
@@ -235,7 +237,7 @@ def test_what_does_not_end_is_ended(world, mode, figure):
     assert (job["state"], job["reason"], job["attempts"]) == ("failed", "query.failed", 1)
     assert not is_alive(child)
     assert world.processes["room"].poll() is None
-    assert costs.memory_mb <= MEMORY_MB + 384 + 16 * os.cpu_count()
+    assert costs.memory_mb <= MEMORY_MB + 432 + 16 * os.cpu_count()
     assert costs.room_mb <= 512
     figure(f"hostile engine, {mode}: {costs.cpu:.1f} CPU s, {costs.memory_mb} MB; the room beside it {costs.room_mb} MB")
 

@@ -24,17 +24,19 @@ BENIGN = "WITH c AS (SELECT city, count(*) AS n FROM people GROUP BY city) SELEC
 # One of each kind of refusal, and some that would be of use.
 REFUSED = {
     "sql.parse": "SELECT FROM WHERE", "sql.statement": "COPY people TO '/tmp/x'", "sql.clause": "SELECT * FROM read_parquet('/sealed/0/0')",
-    "sql.function": "WITH c AS (SELECT stats(note) AS x, count(*) AS n FROM people GROUP BY 1) SELECT x, n FROM c",
-    "sql.size": "WITH c AS (SELECT count(*) AS n FROM people WHERE age IN (" + ",".join(map(str, range(1100))) + ")) SELECT n FROM c",
-    "name.dataset": "WITH c AS (SELECT count(*) AS n FROM '/etc/passwd') SELECT n FROM c",
-    "name.column": "WITH c AS (SELECT rowid AS x, count(*) AS n FROM people GROUP BY 1) SELECT x, n FROM c",
-    "name.ambiguous": "WITH people AS (SELECT city, count(*) AS n FROM people GROUP BY city) SELECT city, n FROM people",
-    "parameter.name": "WITH c AS (SELECT count(*) AS n FROM people WHERE note = $x) SELECT n FROM c",
-    "mode.template": "WITH c AS (SELECT note FROM people) SELECT note FROM c",
-    "mode.output_type": "WITH c AS (SELECT city, count(*) AS n FROM people GROUP BY city) SELECT city, n / 3 AS x FROM c",
-    "join.kind": "WITH c AS (SELECT count(*) AS n FROM people, people p) SELECT n FROM c",
-    "column.aggregate": "WITH c AS (SELECT city, sum(income * CAST(note = 'note 7' AS INTEGER)) AS s FROM people GROUP BY city) SELECT city, s FROM c",
-    "column.cast": "WITH c AS (SELECT count(*) AS n FROM people WHERE note = 5) SELECT n FROM c",
+    "sql.function": "WITH c AS (SELECT stats(people.note) AS x, count(*) AS n FROM people GROUP BY stats(people.note)) SELECT x AS x, n AS n FROM c",
+    "sql.size": "WITH c AS (SELECT count(*) AS n FROM people WHERE people.age IN (" + ",".join(map(str, range(1100))) + ")) "
+                "SELECT n AS n FROM c",
+    "name.dataset": "WITH c AS (SELECT count(*) AS n FROM '/etc/passwd') SELECT n AS n FROM c",
+    "name.column": "WITH c AS (SELECT people.rowid AS x, count(*) AS n FROM people GROUP BY people.rowid) SELECT x AS x, n AS n FROM c",
+    "name.ambiguous": "WITH c AS (SELECT count(*) AS n FROM people AS p JOIN people AS p ON p.city = p.city) SELECT n AS n FROM c",
+    "parameter.name": "WITH c AS (SELECT count(*) AS n FROM people WHERE people.note = $x) SELECT n AS n FROM c",
+    "mode.template": "WITH c AS (SELECT people.note AS note FROM people) SELECT note AS note FROM c",
+    "mode.output_type": "WITH c AS (SELECT people.city AS city, count(*) AS n FROM people GROUP BY people.city) SELECT city AS city, n / 3 AS x FROM c",
+    "join.kind": "WITH c AS (SELECT count(*) AS n FROM people AS q, people AS p) SELECT n AS n FROM c",
+    "column.aggregate": "WITH c AS (SELECT people.city AS city, sum(people.income * CAST(people.note = 'note 7' AS INTEGER)) AS s FROM people "
+                        "GROUP BY people.city) SELECT city AS city, s AS s FROM c",
+    "column.cast": "WITH c AS (SELECT count(*) AS n FROM people WHERE people.note = 5) SELECT n AS n FROM c",
 }
 JOIN = "people a JOIN people b ON a.note <> b.note"
 # All of these read the same columns, so that nothing but the reason of the failure could tell them apart.

@@ -23,7 +23,7 @@ VET_CPU_SECONDS = 8  # RLIMIT_CPU of a vetting task
 VET_MEMORY_MB = 1024  # and its RLIMIT_AS
 RUN_MEMORY_MB, RUN_THREADS = 256, 2
 # What run.c allows besides: the program, its libraries, the threads.
-RUN_MEMORY_LIMIT_MB = RUN_MEMORY_MB + 384 + 16 * RUN_THREADS
+RUN_MEMORY_LIMIT_MB = RUN_MEMORY_MB + 432 + 16 * RUN_THREADS
 MAX_ROWS, MAX_BYTES = 100, 65536
 
 

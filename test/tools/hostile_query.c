@@ -38,6 +38,9 @@ enum {
     HAMMER_ROUNDS = 1500,
     THREADS_TAKEN = 500,
     WINDOW_LOOKED_AT = 16 << 20, /* far more than the test's data */
+    SEGMENTS_LOOKED_AT = 65536,
+    MOMENTS = 5000, /* milliseconds that a part may take to come */
+    MOMENTS_OF_A_WISH = 200,
 };
 
 static const char hidden_mark[] = "CANARY-HIDDEN";
@@ -83,53 +86,52 @@ static void send_cells(struct engine *engine)
 
 /* ---- Wishes ---- */
 
-/* Octets that are not zeros in the window beyond the first file, where a second would be. */
-static int64_t count_octets(struct engine *engine, off_t at)
+static int64_t count_octets(struct engine *engine, uint64_t at)
 {
     int64_t count = 0;
-    int64_t got = syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, at);
+    int64_t got = syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, (off_t)at);
     for (int64_t i = 0; i < got; i++) {
         count += engine->octets[i] != 0;
     }
     return count;
 }
 
-/* Whether the room shows the segment that holds an octet of the first file within a moment. */
-static bool is_shown(struct engine *engine, uint64_t offset)
+/* Segments that are shown behind the only file, and octets there. */
+static int64_t count_beyond(struct engine *engine)
 {
-    uint64_t segment = query_segment_of(offset);
-    for (int i = 0; i < 100 && segment < QUERY_SEGMENTS_MAX; i++) {
-        if (engine->states[segment] != QUERY_STATE_ABSENT) {
-            return engine->states[segment] != QUERY_STATE_REFUSED;
-        }
-        usleep(1000);
+    uint64_t end = query_segment_of(engine->file_size) + 1;
+    int64_t count = count_octets(engine, query_window_at(end, 0));
+    for (uint64_t segment = end; segment < end + SEGMENTS_LOOKED_AT; segment++) {
+        count += engine->states[segment] != QUERY_STATE_ABSENT;
     }
-    return false;
+    return count;
 }
 
-/* The number of octets that are to be had; a wish beyond the first file has none of its own to look at. */
-static int64_t ask(struct engine *engine, struct query_read wish)
+static bool wish_for(struct engine *engine, struct query_read wish)
 {
     uint8_t octets[QUERY_READ_BYTES];
     query_read_encode(&wish, octets);
-    if (send(engine->reads, octets, sizeof octets, MSG_NOSIGNAL) < 0) {
-        return -2;
-    }
-    usleep(1000);
-    uint64_t size = wish.length < QUERY_READ_LENGTH_MAX ? wish.length : QUERY_READ_LENGTH_MAX;
-    bool foreign =
-        wish.dataset != 0 || wish.part != 0 || wish.length == 0 || wish.offset >= engine->file_size;
-    for (uint64_t at = wish.offset; at < wish.offset + size && !foreign; at += QUERY_SEGMENT_BYTES) {
-        if (!is_shown(engine, at)) {
+    return send(engine->reads, octets, sizeof octets, MSG_NOSIGNAL) == (ssize_t)sizeof octets;
+}
+
+/* The octets of a range of the file, and their number; 0 where the room does not show all of it. */
+static int64_t ask(struct engine *engine, uint64_t offset, uint32_t length)
+{
+    uint64_t segment = query_segment_of(offset);
+    uint64_t last = query_segment_of(offset + length - 1);
+    for (int i = 0; i < MOMENTS && segment <= last; i++) {
+        if (i % MOMENTS_OF_A_WISH == 0 &&
+            !wish_for(engine, (struct query_read){.length = length, .offset = offset})) {
             return 0;
         }
+        while (segment <= last && engine->states[segment] != QUERY_STATE_ABSENT &&
+               engine->states[segment] != QUERY_STATE_REFUSED) {
+            segment++;
+        }
+        usleep(segment <= last ? 1000 : 0);
     }
-    if (wish.offset > QUERY_WINDOW_BYTES) {
-        return 0;
-    }
-    off_t at = (off_t)query_window_at(foreign && wish.offset == 0 ? 1000 : 0, wish.offset);
-    return foreign ? count_octets(engine, at)
-                   : syscall(SYS_pread64, engine->memory, engine->octets, size, at);
+    off_t at = (off_t)query_window_at(0, offset);
+    return segment > last ? syscall(SYS_pread64, engine->memory, engine->octets, (size_t)length, at) : 0;
 }
 
 static int64_t count_marks(const uint8_t *octets, size_t size, const char *mark)
@@ -166,14 +168,15 @@ static void read_whole_file(struct engine *engine)
     for (uint64_t from = 0; from < engine->file_size; from += QUERY_READ_LENGTH_MAX / 2) {
         uint64_t left = engine->file_size - from;
         uint32_t length = left < QUERY_READ_LENGTH_MAX ? (uint32_t)left : (uint32_t)QUERY_READ_LENGTH_MAX;
-        int64_t given = ask(engine, (struct query_read){.length = length, .offset = from});
+        int64_t given = ask(engine, from, length);
         look(engine, given, &found);
         total += given < 0 ? 0 : given;
     }
     /* And the whole window, whatever it was shown. */
-    for (uint64_t at = QUERY_STATES_BYTES; at < QUERY_STATES_BYTES + (64 << 20);
-         at += QUERY_READ_LENGTH_MAX) {
-        look(engine, syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, at), &found);
+    for (off_t at = 0; at < WINDOW_LOOKED_AT; at += QUERY_READ_LENGTH_MAX) {
+        off_t from = QUERY_STATES_BYTES + at;
+        look(engine, syscall(SYS_pread64, engine->memory, engine->octets, sizeof engine->octets, from),
+             &found);
     }
     add_row(engine, "octets given", total);
     add_row(engine, "zeros", found.zeros);
@@ -200,14 +203,15 @@ static void ask_for_what_is_not_there(struct engine *engine)
         {"length 0", {.length = 0}},
     };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
-        add_row(engine, wishes[i].label, ask(engine, wishes[i].wish));
+        bool sent = wish_for(engine, wishes[i].wish);
+        usleep(20000);
+        add_row(engine, wishes[i].label, sent ? count_beyond(engine) : -1);
     }
     uint8_t octets[64] = {0};
     for (size_t size = 1; size <= sizeof octets; size += 3) {
         send(engine->reads, octets, size, MSG_NOSIGNAL);
     }
-    add_row(engine, "ten before the end",
-            ask(engine, (struct query_read){.offset = engine->file_size - 10, .length = 10}));
+    add_row(engine, "ten before the end", ask(engine, engine->file_size - 10, 10));
 }
 
 /* ---- Many threads that change a request while it is on its way ---- */
@@ -333,9 +337,10 @@ static void try_tricks(struct engine *engine)
     add_row(engine, "a process by clone3", error_of(syscall(SYS_clone3, NULL, 0)));
     add_row(engine, "punch a hole into the memory",
             error_of(madvise((void *)(uintptr_t)engine->states, page, MADV_REMOVE)));
-    void *grown = mremap((void *)(uintptr_t)engine->states, page, 64 * page, MREMAP_MAYMOVE);
-    bool writable = grown != MAP_FAILED && mprotect(grown, page, PROT_READ | PROT_WRITE) == 0;
-    add_row(engine, "a moved mapping is writable", writable);
+    /* Every hole that a mapping touches becomes memory of the room, so the window must not be mapped on. */
+    void *grown =
+        mremap((void *)(uintptr_t)engine->states, QUERY_STATES_BYTES, QUERY_STATES_BYTES + page, MREMAP_MAYMOVE);
+    add_row(engine, "map more of the window", grown == MAP_FAILED ? errno : 0);
     add_row(
         engine, "a named socket",
         error_of(sendto(engine->stream, "x", 0, MSG_NOSIGNAL, (const void *)"\1\0/tmp/hostile.sock", 20)));
@@ -345,19 +350,18 @@ static void try_tricks(struct engine *engine)
             recv(engine->reads, octets, sizeof octets, MSG_DONTWAIT) < 0 ? errno : 0);
 }
 
-/* What an earlier run has left in the window: anywhere a column that is not granted, and anything behind the
- * data of this run. */
 static void look_at_window(struct engine *engine)
 {
-    int64_t left = 0;
-    int64_t marks = 0;
-    for (off_t at = 0; at < WINDOW_LOOKED_AT; at += (off_t)sizeof engine->octets) {
-        int64_t octets = count_octets(engine, QUERY_STATES_BYTES + at);
-        left += at >= WINDOW_LOOKED_AT / 2 ? octets : 0;
-        marks += count_marks(engine->octets, sizeof engine->octets, hidden_mark);
+    int64_t octets = 0;
+    int64_t shown = 0;
+    for (uint64_t at = 0; at < WINDOW_LOOKED_AT; at += sizeof engine->octets) {
+        octets += count_octets(engine, QUERY_STATES_BYTES + at);
     }
-    add_row(engine, "octets left by others", left);
-    add_row(engine, "hidden marks", marks);
+    for (size_t segment = 0; segment < SEGMENTS_LOOKED_AT; segment++) {
+        shown += engine->states[segment] != QUERY_STATE_ABSENT;
+    }
+    add_row(engine, "octets in the window", octets);
+    add_row(engine, "segments shown", shown);
 }
 
 /* Each of these ends the process. */
@@ -526,13 +530,16 @@ static void behave(struct engine *engine, const char *mode)
     if (mode_is(mode, "read")) {
         read_whole_file(engine);
         ask_for_what_is_not_there(engine);
+    } else if (mode_is(mode, "notes")) { /* the column that is hidden elsewhere, and granted here */
+        read_whole_file(engine);
     } else if (mode_is(mode, "hammer")) {
         hammer_wishes(engine);
     } else if (mode_is(mode, "ways-out")) {
         try_ways_out(engine);
     } else if (mode_is(mode, "tricks")) {
         try_tricks(engine);
-    } else if (mode_is(mode, "leftovers")) {
+    } else if (mode_is(mode, "leftovers")) { /* all that is granted, and what the window has besides */
+        read_whole_file(engine);
         look_at_window(engine);
     } else if (mode_starts(mode, "call-")) {
         do_deadly(mode);
@@ -582,7 +589,7 @@ void run_serve(int stream, int read_socket, int memory)
         !result_is_ok(read_request(buffer_view(&taken), &engine.file_size, &memory_mb, &threads)) ||
         /* The limits of run.c: an engine is in its sandbox before anything subverts it. */
         !result_is_ok(sandbox_enter(&(struct sandbox_limits){
-            .address_space_bytes = ((memory_mb + 384) << 20) + threads * (16 << 20), .cpu_seconds = 60}))) {
+            .address_space_bytes = ((memory_mb + 432) << 20) + threads * (16 << 20), .cpu_seconds = 60}))) {
         _exit(1);
     }
     behave(&engine, mode);

@@ -48,7 +48,6 @@ static const int allowed[] = {
     SCMP_SYS(pread64),
     SCMP_SYS(futex),
     SCMP_SYS(munmap),
-    SCMP_SYS(mremap),
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
     SCMP_SYS(rseq),
