@@ -2,7 +2,7 @@
 and does what a literal in the approved SQL tells it. It gets zeros or an end, and nothing leaves but declared cells.
 
 GUARANTEES takes the sentences of doc/threat-model.md about a subverted engine one by one and names what proves each. The ordinary run
-takes a seeded sample of the cases in MORE, TRUCE_LONG=1 all of them."""
+takes a seeded sample with every kind of case in it, TRUCE_LONG=1 all of them."""
 import csv
 import io
 import json
@@ -65,6 +65,19 @@ def sample(names, count):
     return names if LONG else random.Random(SEED).sample(names, count)
 
 
+def one_of_each_kind(names):
+    """A kind is what stands before the dash."""
+    kinds = sorted({name.split("-")[0] for name in names})
+    return names if LONG else [random.Random(SEED).choice([name for name in names if name.split("-")[0] == kind]) for kind in kinds]
+
+
+FAILS = one_of_each_kind(FAILING + MORE)
+PASSES = one_of_each_kind(list(PASSING))
+ENDS_NEVER = ENDLESS + MORE_ENDLESS if LONG else ["never-memory", *sample([m for m in ENDLESS + MORE_ENDLESS if m != "never-memory"], 2)]
+LIES = sample(LYING + MORE_LYING, 4)
+CHOSEN = [*READING, *FAILS, *PASSES, *ENDS_NEVER, *LIES]
+
+
 QUERIES_OF_A_CONTRACT = 60
 
 
@@ -89,8 +102,8 @@ def world(tmp_path_factory):
     people = world.seal("bank", "people", folder / "people.csv", entity="id", min_entities=5)
     purchases = world.seal("shop", "purchases", folder / "purchases.csv", entity="customer", min_entities=5)
     world.contracts = {}
-    for number in range(0, len(MODES), QUERIES_OF_A_CONTRACT):
-        modes = MODES[number:number + QUERIES_OF_A_CONTRACT]
+    for number in range(0, len(CHOSEN), QUERIES_OF_A_CONTRACT):
+        modes = CHOSEN[number:number + QUERIES_OF_A_CONTRACT]
         contract = agreement(world, f"hostile-{number}", modes, people, purchases)
         world.contracts.update({mode: contract for mode in modes})
     world.secrets = Secrets(folder)
@@ -177,13 +190,13 @@ def test_the_kernel_refuses_every_other_call(world):
 
 def test_nothing_is_left_of_another_run(world):
     before = cells(world, "leftovers")
-    assert before["hidden marks"] == 0 < before["granted marks"] and before["octets in the window"] > 10000
+    assert before["hidden marks"] == 0 < before["granted marks"] and before["octets in the window"] < 100000
     got = cells(world, "notes")
-    assert got["hidden marks"] > 1000 and got["octets given"] > 300000, "the hidden column is in the window, where it is granted"
+    assert got["hidden marks"] > 0 and got["octets in the window"] > 300000, "the hidden column is in the window, where it is granted"
     assert cells(world, "leftovers") == before
 
 
-@pytest.mark.parametrize("mode", PASSING)
+@pytest.mark.parametrize("mode", PASSES)
 def test_at_the_limit_and_no_further(world, mode):
     job = ask(world, mode)
     assert job["state"] == "done", job
@@ -194,7 +207,7 @@ def test_at_the_limit_and_no_further(world, mode):
     assert "CANARY" not in opened
 
 
-@pytest.mark.parametrize("mode", FAILING + sample(MORE, 4))
+@pytest.mark.parametrize("mode", FAILS)
 def test_what_breaks_the_contract_is_the_one_failure(world, mode):
     before = len(world.recorder.frames("room"))
     job = ask(world, mode)
@@ -227,7 +240,7 @@ class Costs(threading.Thread):
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("mode", ENDLESS + sample(MORE_ENDLESS, 1))
+@pytest.mark.parametrize("mode", ENDS_NEVER)
 def test_what_does_not_end_is_ended(world, mode, figure):
     run = world.run(world.contracts[mode], mode, "bank", {"skip": SEALED}, wait=False)
     child = world.engine_child()
@@ -242,7 +255,7 @@ def test_what_does_not_end_is_ended(world, mode, figure):
     figure(f"hostile engine, {mode}: {costs.cpu:.1f} CPU s, {costs.memory_mb} MB; the room beside it {costs.room_mb} MB")
 
 
-@pytest.mark.parametrize("mode", LYING + sample(MORE_LYING, 3))
+@pytest.mark.parametrize("mode", LIES)
 def test_a_vetter_that_lies_is_refused_and_chooses_no_word(world, mode):
     before = len(world.recorder.frames("room"))
     job = ask(world, mode)

@@ -172,6 +172,7 @@ static void read_whole_file(struct engine *engine)
         look(engine, given, &found);
         total += given < 0 ? 0 : given;
     }
+    int64_t zeros = found.zeros;
     /* And the whole window, whatever it was shown. */
     for (off_t at = 0; at < WINDOW_LOOKED_AT; at += QUERY_READ_LENGTH_MAX) {
         off_t from = QUERY_STATES_BYTES + at;
@@ -179,7 +180,7 @@ static void read_whole_file(struct engine *engine)
              &found);
     }
     add_row(engine, "octets given", total);
-    add_row(engine, "zeros", found.zeros);
+    add_row(engine, "zeros", zeros);
     add_row(engine, "hidden marks", found.hidden);
     add_row(engine, "marks of the other dataset", found.other);
     add_row(engine, "granted marks", found.granted);
@@ -530,15 +531,13 @@ static void behave(struct engine *engine, const char *mode)
     if (mode_is(mode, "read")) {
         read_whole_file(engine);
         ask_for_what_is_not_there(engine);
-    } else if (mode_is(mode, "notes")) { /* the column that is hidden elsewhere, and granted here */
-        read_whole_file(engine);
     } else if (mode_is(mode, "hammer")) {
         hammer_wishes(engine);
     } else if (mode_is(mode, "ways-out")) {
         try_ways_out(engine);
     } else if (mode_is(mode, "tricks")) {
         try_tricks(engine);
-    } else if (mode_is(mode, "leftovers")) { /* all that is granted, and what the window has besides */
+    } else if (mode_is(mode, "leftovers") || mode_is(mode, "notes")) {
         read_whole_file(engine);
         look_at_window(engine);
     } else if (mode_starts(mode, "call-")) {
