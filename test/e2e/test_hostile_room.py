@@ -17,7 +17,7 @@ from stack import Stack
 
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"not built: {', '.join(missing)}")
 
-ROWS = {"empty": 0, "small": 12, "full": 40000}
+ROWS = {"empty": 0, "small": 12, "full": 6000}
 DATA = ("SELECT CAST(i AS BIGINT) AS id, 'c' || (i % 3) AS city, 'note ' || i AS note, CAST(i % 90 AS INTEGER) AS age, "
         "CAST(i AS DECIMAL(12,2)) AS income FROM range({0}) r(i)")
 BENIGN = "WITH c AS (SELECT city, count(*) AS n FROM people GROUP BY city) SELECT city, n FROM c"

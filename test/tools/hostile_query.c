@@ -339,8 +339,8 @@ static void try_tricks(struct engine *engine)
     add_row(engine, "punch a hole into the memory",
             error_of(madvise((void *)(uintptr_t)engine->states, page, MADV_REMOVE)));
     /* Every hole that a mapping touches becomes memory of the room, so the window must not be mapped on. */
-    void *grown =
-        mremap((void *)(uintptr_t)engine->states, QUERY_STATES_BYTES, QUERY_STATES_BYTES + page, MREMAP_MAYMOVE);
+    void *grown = mremap((void *)(uintptr_t)engine->states, QUERY_STATES_BYTES, QUERY_STATES_BYTES + page,
+                         MREMAP_MAYMOVE);
     add_row(engine, "map more of the window", grown == MAP_FAILED ? errno : 0);
     add_row(
         engine, "a named socket",

@@ -82,6 +82,11 @@ static long probe_code(void)
 {
     return raw(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS);
 }
+
+static long probe_growth(void)
+{
+    return raw(SYS_mremap, 0, 4096, 8192, MREMAP_MAYMOVE);
+}
 static long probe_limit(void)
 {
     return raw(SYS_prlimit64, 0, RLIMIT_AS, 0, 0);
@@ -132,6 +137,7 @@ static const struct probe {
     {"memfd", probe_memfd, -EPERM},
     {"a new process", probe_process, -EPERM},
     {"new code", probe_code, -EPERM},
+    {"a mapping that grows", probe_growth, -EPERM},
     {"limits", probe_limit, -EPERM},
     {"uname", probe_name, -EPERM},
     {"socket", probe_socket, DIES},
