@@ -82,7 +82,6 @@ static long probe_code(void)
 {
     return raw(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS);
 }
-
 static long probe_growth(void)
 {
     return raw(SYS_mremap, 0, 4096, 8192, MREMAP_MAYMOVE);
