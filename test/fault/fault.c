@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -249,6 +250,17 @@ int __wrap_execve(const char *path, char *const words[], char *const environment
 {
     char *all[ARGUMENTS_MAX];
     return __real_execve(path, with_options(words, all), environment);
+}
+
+int __real_posix_spawn(pid_t *out_process, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const words[], char *const environment[]);
+int __wrap_posix_spawn(pid_t *out_process, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const words[], char *const environment[]);
+int __wrap_posix_spawn(pid_t *out_process, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const words[], char *const environment[])
+{
+    char *all[ARGUMENTS_MAX];
+    return __real_posix_spawn(out_process, path, actions, attributes, with_options(words, all), environment);
 }
 
 int __real_execv(const char *path, char *const words[]);
