@@ -261,7 +261,7 @@ class Faulty(Stack):
             for kind in ("sealed", "leaves"):
                 status, octets = self.host("GET", f"/v1/datasets/alice/{name}/1/parts/{number}/{kind}")
                 if status != 200 or octets != (folder / f"parts/{number:06}.{kind}").read_bytes():
-                    raise Failed(f"the host has another part {number}")
+                    raise Failed(f"the host has another part {number} ({kind}: {status}; first: {reason})")
         self.check()
         return f"{reason or 'done'}; then sealed and sent"
 
