@@ -243,7 +243,7 @@ static void damage(struct bytes document)
     while ((begin = memmem(begin, (size_t)(document.data + document.size - begin), "x5c", 3)) != NULL) {
         const uint8_t *end = memchr(begin, ']', (size_t)(document.data + document.size - begin));
         if (end == NULL || (document.data + at >= begin && document.data + at <= end)) {
-            at = (size_t)(begin - document.data);
+            at = 0;
             break;
         }
         begin = end;
